@@ -1,0 +1,92 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+
+interface Waiting<Task> {
+  readonly task: Task;
+  resolve(result: unknown): void;
+  reject(error: unknown): void;
+}
+
+interface Thread<Task> {
+  readonly worker: Worker;
+  readonly running: Map<number, Waiting<Task>>;
+}
+
+/** How many tasks a thread holds: the one it works on, and the next, so that it need not wait for us. */
+const TASKS_A_THREAD = 2;
+
+/** One thread a core, up to what is useful beside the main one. */
+export function threadCount(): number {
+  return Math.max(1, Math.min(16, availableParallelism()));
+}
+
+/**
+ * Threads that run one program and answer messages `{number, task}` with `{number, result}` or
+ * `{number, error}`. Tasks run in the order in which they are given; `urgent` ones go first.
+ */
+export class WorkerPool<Task> {
+  readonly #threads: Thread<Task>[] = [];
+  readonly #queue: Waiting<Task>[] = [];
+  readonly #urgent: Waiting<Task>[] = [];
+  #number = 0;
+  #failure: unknown;
+
+  /** @param program what each thread runs, with `setup` as its worker data */
+  constructor(program: URL, setup: unknown, threads = threadCount()) {
+    for (let i = 0; i < threads; i++) {
+      const worker = new Worker(program, { workerData: setup, execArgv: [] });
+      const thread: Thread<Task> = { worker, running: new Map() };
+      worker.on('message', (message) => this.#answered(thread, message));
+      worker.on('error', (error) => this.#fail(error));
+      worker.on('exit', (code) => {
+        if (thread.running.size > 0) this.#fail(new Error(`a worker ended with ${code} while it had work`));
+      });
+      worker.unref();
+      this.#threads.push(thread);
+    }
+  }
+
+  /** Rejects with what the task threw; if a thread dies, so do all tasks. */
+  run(task: Task, options: { readonly urgent?: boolean } = {}): Promise<unknown> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      (options.urgent ? this.#urgent : this.#queue).push({ task, resolve, reject });
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    while (this.#queue.length + this.#urgent.length > 0) {
+      const thread = this.#threads.reduce((best, next) => (next.running.size < best.running.size ? next : best));
+      if (thread.running.size >= TASKS_A_THREAD) return;
+      const waiting = (this.#urgent.shift() ?? this.#queue.shift())!;
+      const number = this.#number++;
+      if (thread.running.size === 0) thread.worker.ref();
+      thread.running.set(number, waiting);
+      thread.worker.postMessage({ number, task: waiting.task });
+    }
+  }
+
+  #answered(thread: Thread<Task>, message: { number: number; result?: unknown; error?: unknown }): void {
+    const waiting = thread.running.get(message.number);
+    if (waiting === undefined) return;
+    thread.running.delete(message.number);
+    if (thread.running.size === 0) thread.worker.unref();
+    if ('error' in message) waiting.reject(message.error);
+    else waiting.resolve(message.result);
+    this.#dispatch();
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    const lost = [...this.#threads.flatMap((thread) => [...thread.running.values()]), ...this.#urgent.splice(0), ...this.#queue.splice(0)];
+    for (const thread of this.#threads) thread.running.clear();
+    for (const waiting of lost) waiting.reject(error);
+  }
+
+  /** Ends the threads; tasks that still run are rejected. */
+  async close(): Promise<void> {
+    this.#fail(new Error('the workers were closed'));
+    await Promise.all(this.#threads.map((thread) => thread.worker.terminate()));
+  }
+}

@@ -1,0 +1,106 @@
+import type { ChunkPipeline, SealResult } from '../chunk/mod.ts';
+import { GROUP_BYTES_TARGET } from '../chunk/mod.ts';
+import type { WriteSession } from '../repository/mod.ts';
+import type { ChunkRef } from './known-files.ts';
+
+/** What a group of files or of changed blocks has stored. */
+export interface StoredCounts {
+  bytesAdded: number;
+  bytesAddedStored: number;
+  chunksAdded: number;
+}
+
+/**
+ * Gathers short runs of bytes into chunks of about 1 MiB. The bytes are copied into memory of the
+ * group's own, so that what they came from can be used again at once.
+ */
+export class ChunkGroup {
+  readonly #pipeline: ChunkPipeline;
+  readonly #session: WriteSession;
+  readonly #counts: StoredCounts;
+  #memory = -1;
+  #bytes = 0;
+  #ref: ChunkRef = { id: undefined };
+  #sealed: Promise<void> = Promise.resolve();
+  #waiting: (() => void)[] = [];
+  #failure: unknown;
+
+  constructor(pipeline: ChunkPipeline, session: WriteSession, counts: StoredCounts) {
+    this.#pipeline = pipeline;
+    this.#session = session;
+    this.#counts = counts;
+  }
+
+  /** Copies `bytes` (at most 512 KiB) into the open chunk. */
+  async add(bytes: Uint8Array): Promise<{ chunk: ChunkRef; offset: number }> {
+    if (this.#memory < 0) this.#memory = await this.#pipeline.groups.acquire();
+    const offset = this.#bytes;
+    this.#pipeline.memory(this.#memory).set(bytes, offset);
+    this.#bytes += bytes.length;
+    const chunk = this.#ref;
+    if (this.#bytes >= GROUP_BYTES_TARGET) this.close();
+    return { chunk, offset };
+  }
+
+  get isEmpty(): boolean {
+    return this.#bytes === 0;
+  }
+
+  /** Ends the open chunk. Its reference gets an id some time later; see {@link settled}. */
+  close(): void {
+    if (this.#bytes === 0) return;
+    const memory = this.#memory;
+    const ref = this.#ref;
+    const parts = Uint32Array.of(memory, 0, this.#bytes);
+    this.#memory = -1;
+    this.#bytes = 0;
+    this.#ref = { id: undefined };
+    this.#sealed = Promise.all([this.#sealed, this.#seal(parts, memory, ref)]).then(() => undefined);
+    this.#sealed.catch((error: unknown) => {
+      this.#failure ??= error;
+      this.#wake();
+    });
+  }
+
+  async #seal(parts: Uint32Array, memory: number, ref: ChunkRef): Promise<void> {
+    let result: SealResult;
+    try {
+      result = await this.#pipeline.run({ type: 'seal', parts, id: undefined });
+    } finally {
+      this.#pipeline.groups.release(memory);
+    }
+    storeChunk(this.#session, result, this.#counts);
+    ref.id = result.id;
+    this.#wake();
+    await this.#session.room();
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** Resolves once `ref`, which was closed, has its id. */
+  async settled(ref: ChunkRef): Promise<Uint8Array> {
+    while (ref.id === undefined) {
+      if (this.#failure !== undefined) throw this.#failure;
+      if (ref === this.#ref) this.close();
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    return ref.id;
+  }
+
+  /** Ends the open chunk and waits until all are with the session. */
+  async finish(): Promise<void> {
+    this.close();
+    await this.#sealed;
+  }
+}
+
+/** Gives a sealed chunk to the session, unless the repository has it. */
+export function storeChunk(session: WriteSession, sealed: SealResult, counts: StoredCounts): void {
+  if (session.has(sealed.id)) return;
+  session.addChunk(sealed.id, sealed.frame, sealed.digest);
+  counts.bytesAdded += sealed.plainLength;
+  counts.bytesAddedStored += sealed.frame.length;
+  counts.chunksAdded++;
+}

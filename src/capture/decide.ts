@@ -1,0 +1,123 @@
+import { type BoundedQueue, type ByteString, errnoOf } from '../base/mod.ts';
+import { type ChunkPipeline, type ReadResult, ReadStatus, SMALL_FILE_BYTES_MAX } from '../chunk/mod.ts';
+import { decodeEntry, EntryType } from '../format/mod.ts';
+import { reachPath, StatBuffer } from '../os/mod.ts';
+import type { ChunkGroup } from './chunk-group.ts';
+import { type Captured, type EntryItem, type Item, sizeOf, weightOf, wordsOf } from './item.ts';
+import type { KnownFiles } from './known-files.ts';
+import type { LongFile } from './long-file.ts';
+import { ReadBatch } from './read-batch.ts';
+
+/**
+ * An open shared chunk is ended when so many entries came after its first: they are all held in memory.
+ * A queue that holds more never fills while its first entry waits for a chunk that is still open.
+ */
+export const WAITING_MAX = 50_000;
+
+export interface DecideOptions {
+  readonly pipeline: ChunkPipeline;
+  readonly group: ChunkGroup;
+  /** The files of the last image, read when the first new file comes. */
+  known(): Promise<KnownFiles>;
+  captureLong(path: ByteString, words: Uint32Array, isSparse: boolean): Promise<LongFile>;
+  failed(path: ByteString, error: { readonly code: string; readonly message: string }): void;
+  read(bytes: number): void;
+}
+
+/**
+ * Takes what was read, in key order, and decides what is stored: so duplicates resolve to the first
+ * path, and which files share a chunk follows from the tree alone, whatever the workers' timing.
+ */
+export class Decider {
+  readonly #options: DecideOptions;
+  readonly #stat = new StatBuffer();
+  #waiting = 0;
+
+  constructor(options: DecideOptions) {
+    this.#options = options;
+  }
+
+  async run(from: BoundedQueue<Item>, to: BoundedQueue<Item>): Promise<void> {
+    const { group } = this.#options;
+    for (let item = await from.take(); item !== undefined; item = await from.take()) {
+      if (item.kind === 'entry' && item.source !== undefined && 'batch' in item.source) {
+        if (!(await this.#small(item, item.source.batch, item.source.index))) continue;
+      }
+      to.push(item);
+      if (group.isEmpty) this.#waiting = 0;
+      else if ((this.#waiting += weightOf(item)) > WAITING_MAX) group.close();
+      if (to.isFull) await to.room();
+    }
+    await group.finish();
+  }
+
+  /** Whether the entry is to be kept. */
+  async #small(item: EntryItem, batch: ReadBatch, index: number): Promise<boolean> {
+    const result = await batch.result;
+    try {
+      if (result.status[index] === ReadStatus.whole) {
+        item.captured = await this.#store(item, batch, index, result, false);
+        return true;
+      }
+      if (result.status[index] === ReadStatus.failed) return this.#failed(item, result, index);
+    } finally {
+      batch.done();
+    }
+    return this.#again(item);
+  }
+
+  /** The file was written between the walk and the end of reading: once more, and then as it was read. */
+  async #again(item: EntryItem): Promise<boolean> {
+    try {
+      if (!reachPath(item.path, (dirfd, name) => this.#stat.at(dirfd, name))) return false;
+    } catch (error) {
+      const code = errnoOf(error);
+      if (code === undefined) throw error;
+      this.#options.failed(item.path, { code, message: (error as Error).message });
+      return false;
+    }
+    item.words = wordsOf(this.#stat);
+    if (sizeOf(item.words) >= SMALL_FILE_BYTES_MAX) {
+      const long = this.#options.captureLong(item.path, item.words, true);
+      long.catch(() => {});
+      item.source = { long };
+      return true;
+    }
+    const batch = new ReadBatch();
+    batch.add(item.path, item.words);
+    await batch.dispatch(this.#options.pipeline);
+    const result = await batch.result;
+    try {
+      if (result.status[0] === ReadStatus.failed) return this.#failed(item, result, 0);
+      item.captured = await this.#store(item, batch, 0, result, result.status[0] === ReadStatus.changed);
+      return true;
+    } finally {
+      batch.done();
+    }
+  }
+
+  #failed(item: EntryItem, result: ReadResult, index: number): false {
+    const failure = result.failures.find((candidate) => candidate.index === index)!;
+    if (failure.errno !== 'ENOENT') this.#options.failed(item.path, { code: failure.errno, message: failure.message });
+    return false;
+  }
+
+  async #store(item: EntryItem, batch: ReadBatch, index: number, result: ReadResult, changedWhileRead: boolean): Promise<Captured> {
+    const { group, known, read } = this.#options;
+    const length = result.lengths[index];
+    const fingerprint = result.fingerprints.slice(index * 32, index * 32 + 32);
+    const { inodeFlags, xattrs } = result.attributes;
+    const found = xattrs.find((candidate) => candidate.index === index);
+    const rest = { fingerprint, xattrs: found?.xattrs ?? [], inodeFlags: inodeFlags[index], target: undefined, changedWhileRead };
+    read(length);
+    if (length === 0) return { ...rest, content: { pieces: [] } };
+    const before = item.before === undefined ? undefined : decodeEntry(item.before.value);
+    if (before?.type === EntryType.file && Buffer.compare(before.fingerprint!, fingerprint) === 0) return { ...rest, content: before.content };
+    const files = await known();
+    const place = files.find(fingerprint);
+    if (place !== undefined && place.length === length) return { ...rest, content: place };
+    const { chunk, offset } = await group.add(batch.bytes(index, length));
+    files.add(fingerprint, { chunk, offset, length });
+    return { ...rest, content: { chunk, offset, length } };
+  }
+}

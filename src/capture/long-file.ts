@@ -1,0 +1,312 @@
+import { type ByteString, EverfullError, equalBytes, errnoOf } from '../base/mod.ts';
+import { type ChunkPipeline, type FileAttributes, type ReadFailure, type ScannedChunk, type ScanResult, SMALL_FILE_BYTES_MAX } from '../chunk/mod.ts';
+import type { DomainSecrets } from '../crypto/mod.ts';
+import { type Content, type Piece, SEGMENT_BYTES, type SegmentChunk, type SegmentFile } from '../format/mod.ts';
+import type { NodeSink } from '../image/mod.ts';
+import { reachPath, StatBuffer } from '../os/mod.ts';
+import type { WriteSession } from '../repository/mod.ts';
+import { ChunkGroup, type StoredCounts, storeChunk } from './chunk-group.ts';
+import { ContentDraft } from './content-draft.ts';
+import { statFields, wordsOf } from './item.ts';
+import type { ChunkRef } from './known-files.ts';
+import type { OldSegments } from './segment-files.ts';
+
+/** A chunk in more pieces than this is stored anew: reading it would cost too many others. */
+const PIECES_A_CHUNK_MAX = 16;
+
+/** What long files are captured with. */
+export interface LongFileTools {
+  readonly pipeline: ChunkPipeline;
+  readonly session: WriteSession;
+  readonly secrets: DomainSecrets;
+  readonly boundarySeed: number;
+  readonly sink: NodeSink;
+  readonly counts: StoredCounts;
+  /** Rejects when the backup is to stop. */
+  check(): void;
+  read(bytes: number): void;
+}
+
+export interface LongFile {
+  readonly fingerprint: Buffer;
+  readonly content: Content;
+  readonly attributes: FileAttributes;
+  /** What the file was when it was begun. */
+  readonly words: Uint32Array;
+  readonly changedWhileRead: boolean;
+  /** For the next time, if wanted and not there. */
+  readonly segments: SegmentFile | undefined;
+}
+
+/** The file could not be read. */
+export class UnreadableFile extends Error {
+  readonly failure: ReadFailure;
+  constructor(failure: ReadFailure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+export interface LongFileSource {
+  readonly path: ByteString;
+  /** The stat words that the walk saw. */
+  readonly words: Uint32Array;
+  readonly isSparse: boolean;
+  readonly wantSegments: boolean;
+  readonly old: OldSegments | undefined;
+}
+
+/**
+ * Stores what is new of a long file. It is cut by its content; a chunk that the repository has is
+ * referenced; of one that it does not, the 16 KiB segments that the last image had in the same place
+ * are referenced as slices, and only the rest is stored.
+ *
+ * A file that changes while it is read is begun once more; then exactly what was read is kept, and said.
+ */
+export async function captureLongFile(source: LongFileSource, tools: LongFileTools): Promise<LongFile> {
+  const first = await new LongFileReader(source, tools).run(true);
+  if (first !== undefined) return first;
+  const words = lookAgain(source.path);
+  const again = await new LongFileReader({ ...source, words, isSparse: true }, tools).run(false);
+  if (again === undefined) throw new Error('a second reading cannot ask for a third');
+  return again;
+}
+
+function lookAgain(path: ByteString): Uint32Array {
+  const stat = new StatBuffer();
+  try {
+    if (reachPath(path, (dirfd, name) => stat.at(dirfd, name))) return wordsOf(stat);
+  } catch (error) {
+    throw new UnreadableFile({ index: 0, errno: errnoOf(error) ?? 'EIO', message: (error as Error).message });
+  }
+  throw new UnreadableFile({ index: 0, errno: 'ENOENT', message: 'it is gone' });
+}
+
+class LongFileReader {
+  readonly #source: LongFileSource;
+  readonly #tools: LongFileTools;
+  readonly #draft = new ContentDraft();
+  readonly #group: ChunkGroup;
+  readonly #ids: Uint8Array[] = [];
+  readonly #holes: { before: number; length: number }[] = [];
+  readonly #layout: { id: Uint8Array; length: number; pieces: { length: number; chunk: ChunkRef; offset: number }[]; hashes: Uint8Array }[] = [];
+  readonly #sealing = new Set<Promise<void>>();
+  #failure: unknown;
+  /** Bytes of data, without holes, before the slab at hand. */
+  #data = 0;
+  #shift = 0;
+
+  constructor(source: LongFileSource, tools: LongFileTools) {
+    this.#source = source;
+    this.#tools = tools;
+    this.#group = new ChunkGroup(tools.pipeline, tools.session, tools.counts);
+  }
+
+  /** Undefined where the file changed and may be begun again. */
+  async run(mayRestart: boolean): Promise<LongFile | undefined> {
+    const { pipeline, check, read } = this.#tools;
+    const { path, isSparse, wantSegments, old, words } = this.#source;
+    const stat = statFields(words);
+    let changedWhileRead = false;
+    let result: ScanResult;
+    let position: number | undefined = 0;
+    try {
+      do {
+        check();
+        const slab = await pipeline.scans.acquire();
+        try {
+          const near = old?.from(position, this.#shift);
+          result = await pipeline.run({ type: 'scan', slab, path, stat, position, isSparse, wantSegments, known: near?.known });
+          if (result.failure !== undefined) throw new UnreadableFile(result.failure);
+          if (!result.isUnchanged) {
+            if (mayRestart) return undefined;
+            changedWhileRead = true;
+          }
+          await this.#take(result, slab, near?.first ?? 0);
+        } finally {
+          pipeline.scans.release(slab);
+        }
+        read((result.next ?? this.#draft.length) - position);
+        position = result.next;
+      } while (position !== undefined);
+      await this.#group.finish();
+    } finally {
+      await Promise.all(this.#sealing);
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+    const content = await this.#draft.finish(this.#tools.boundarySeed, this.#tools.sink, (chunk) => this.#group.settled(chunk));
+    const fingerprint = this.#tools.secrets.longFingerprint([Buffer.concat(this.#ids), encodeHoles(this.#holes)]);
+    const segments = wantSegments && !(old !== undefined && equalBytes(old.fingerprint, fingerprint)) ? this.#segmentFile(fingerprint) : undefined;
+    return { fingerprint, content, changedWhileRead, attributes: result.attributes, words, segments };
+  }
+
+  /** Takes in one slab: chunks and holes in the order of the file. */
+  async #take(result: ScanResult, slab: number, firstSegment: number): Promise<void> {
+    const { holes } = result;
+    let hole = 0;
+    let at = 0;
+    const emitHoles = (until: number, inclusive: boolean) => {
+      while (hole < holes.length && (holes[hole] < until || (inclusive && holes[hole] === until))) {
+        this.#holes.push({ before: this.#data + holes[hole], length: holes[hole + 1] });
+        this.#draft.hole(holes[hole + 1]);
+        hole += 2;
+      }
+    };
+    for (const chunk of result.chunks) {
+      emitHoles(at, true);
+      const start = this.#draft.length;
+      const { pieces, hashes } = await this.#store(chunk, slab, result, firstSegment, start, hole);
+      for (const piece of pieces) {
+        for (let done = 0; done < piece.length; ) {
+          emitHoles(at, true);
+          const run = Math.min(piece.length - done, hole < holes.length ? holes[hole] - at : piece.length - done);
+          this.#draft.data(run, piece.chunk, piece.offset + done);
+          done += run;
+          at += run;
+        }
+      }
+      this.#ids.push(chunk.id);
+      if (this.#source.wantSegments) this.#layout.push({ id: chunk.id, length: chunk.length, pieces, hashes });
+    }
+    if (result.next === undefined) emitHoles(at, true);
+    this.#data += at;
+  }
+
+  /** Where the bytes of a chunk are, or will be. */
+  async #store(chunk: ScannedChunk, slab: number, result: ScanResult, firstSegment: number, start: number, hole: number): Promise<{ pieces: { length: number; chunk: ChunkRef; offset: number }[]; hashes: Uint8Array }> {
+    const { session } = this.#tools;
+    const { old } = this.#source;
+    const known = old?.find(chunk.id, start - this.#shift) ?? -1;
+    if (old !== undefined && known >= 0) {
+      const before = old.chunks[known];
+      const pieces = storedPieces(before);
+      if (before.length === chunk.length && pieces.every((piece) => session.has(piece.chunk.id!))) {
+        this.#shift = start - old.starts[known];
+        return { pieces, hashes: before.hashes };
+      }
+    }
+    const whole = [{ length: chunk.length, chunk: { id: chunk.id }, offset: 0 }];
+    if (session.has(chunk.id)) return { pieces: whole, hashes: chunk.segments };
+    const sliced = old === undefined ? undefined : await this.#slice(chunk, slab, result, old, firstSegment, start, hole);
+    if (sliced !== undefined) return { pieces: sliced, hashes: chunk.segments };
+    this.#seal(chunk, slab);
+    await session.room();
+    return { pieces: whole, hashes: chunk.segments };
+  }
+
+  #seal(chunk: ScannedChunk, slab: number): void {
+    const { pipeline, session, counts } = this.#tools;
+    pipeline.scans.retain(slab);
+    const sealing = pipeline
+      .run({ type: 'seal', parts: Uint32Array.of(slab, chunk.at, chunk.length), id: chunk.id })
+      .then((sealed) => storeChunk(session, sealed, counts))
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => {
+        pipeline.scans.release(slab);
+        this.#sealing.delete(sealing);
+      });
+    this.#sealing.add(sealing);
+  }
+
+  /** The chunk as slices of what the last image had, and runs that are new; undefined if that is no gain. */
+  async #slice(chunk: ScannedChunk, slab: number, result: ScanResult, old: OldSegments, firstSegment: number, start: number, hole: number) {
+    const { session, pipeline } = this.#tools;
+    const { matches, holes } = result;
+    const pieces: { length: number; chunk: ChunkRef; offset: number }[] = [];
+    const fresh: { piece: number; at: number; length: number }[] = [];
+    const addFresh = (from: number, to: number) => {
+      for (let at = from; at < to; at += SMALL_FILE_BYTES_MAX) {
+        const length = Math.min(SMALL_FILE_BYTES_MAX, to - at);
+        fresh.push({ piece: pieces.length, at: chunk.at + at, length });
+        pieces.push({ length, chunk: { id: undefined }, offset: 0 });
+      }
+    };
+    // Places in the file to places in the chunk: the holes that lie within it are taken out.
+    const inChunk = (position: number): number => {
+      let offset = position - start;
+      for (let i = hole; i < holes.length && holes[i] < chunk.at + chunk.length; i += 2) if (holes[i] - chunk.at < offset) offset -= holes[i + 1];
+      return offset;
+    };
+    let done = 0;
+    for (let i = 0; i < matches.length; i++) {
+      if (matches[i] === 0) continue;
+      const { chunk: owner, offset } = old.owner(firstSegment + i);
+      const length = Math.min(SEGMENT_BYTES, owner.length - offset);
+      const at = inChunk(old.positionOf(firstSegment + i) + this.#shift);
+      if (at < done || at + length > chunk.length) continue;
+      const slices = slicesOf(storedPieces(owner), offset, length);
+      if (!slices.every((slice) => session.has(slice.chunk.id!))) continue;
+      addFresh(done, at);
+      for (const slice of slices) pushSlice(pieces, slice);
+      done = at + length;
+      if (pieces.length > PIECES_A_CHUNK_MAX) return undefined;
+    }
+    if (done === 0) return undefined;
+    addFresh(done, chunk.length);
+    if (pieces.length > PIECES_A_CHUNK_MAX) return undefined;
+    const memory = pipeline.memory(slab);
+    for (const { piece, at, length } of fresh) {
+      const place = await this.#group.add(memory.subarray(at, at + length));
+      pieces[piece] = { length, chunk: place.chunk, offset: place.offset };
+    }
+    return pieces;
+  }
+
+  #segmentFile(fingerprint: Buffer): SegmentFile {
+    const chunks: SegmentChunk[] = this.#layout.map(({ id, length, pieces, hashes }) => ({
+      id, length, hashes,
+      pieces: isWhole(pieces, id) ? [] : pieces.map((piece): Piece => ({ length: piece.length, chunk: piece.chunk.id!, offset: piece.offset })),
+    }));
+    return { fingerprint, chunks, holes: this.#holes };
+  }
+}
+
+interface Slice {
+  length: number;
+  readonly chunk: ChunkRef;
+  readonly offset: number;
+}
+
+function isWhole(pieces: readonly Slice[], id: Uint8Array): boolean {
+  return pieces.length === 1 && pieces[0].chunk.id !== undefined && Buffer.compare(pieces[0].chunk.id, id) === 0;
+}
+
+/** Where the bytes of a chunk of the last time are stored. */
+function storedPieces(chunk: SegmentChunk): Slice[] {
+  if (chunk.pieces.length === 0) return [{ length: chunk.length, chunk: { id: chunk.id }, offset: 0 }];
+  return chunk.pieces.map((piece) => {
+    if (piece.chunk === undefined) throw new EverfullError('damaged', 'Could not read the segment entries of a file: a chunk has a hole');
+    return { length: piece.length, chunk: { id: piece.chunk }, offset: piece.offset };
+  });
+}
+
+function slicesOf(pieces: readonly Slice[], offset: number, length: number): Slice[] {
+  const slices: Slice[] = [];
+  let position = 0;
+  for (const piece of pieces) {
+    const from = Math.max(position, offset);
+    const to = Math.min(position + piece.length, offset + length);
+    if (from < to) slices.push({ length: to - from, chunk: piece.chunk, offset: piece.offset + from - position });
+    position += piece.length;
+  }
+  return slices;
+}
+
+/** Adds a slice, joined to the last if it goes on where that ends. */
+function pushSlice(pieces: Slice[], slice: Slice): void {
+  const last = pieces.at(-1);
+  const joins = last?.chunk.id !== undefined && slice.chunk.id !== undefined && Buffer.compare(last.chunk.id, slice.chunk.id) === 0 && last.offset + last.length === slice.offset;
+  if (joins) pieces[pieces.length - 1] = { ...last, length: last.length + slice.length };
+  else pieces.push(slice);
+}
+
+function encodeHoles(holes: readonly { before: number; length: number }[]): Buffer {
+  const bytes = Buffer.alloc(holes.length * 16);
+  holes.forEach(({ before, length }, i) => {
+    bytes.writeBigUInt64LE(BigInt(before), i * 16);
+    bytes.writeBigUInt64LE(BigInt(length), i * 16 + 8);
+  });
+  return bytes;
+}

@@ -1,0 +1,2 @@
+import { Argument, type Command } from 'commander';
+import type { Begin } from './verb.ts';

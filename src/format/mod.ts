@@ -1,0 +1,13 @@
+export * from './entry.ts';
+export * from './frame.ts';
+export * from './keys.ts';
+export * from './manifest.ts';
+export * from './node.ts';
+export * from './pack.ts';
+export * from './path-key.ts';
+export * from './piece.ts';
+export { type FieldType, type RecordCodec, RECORD_BYTES_MAX, type ValuesOf } from './record.ts';
+export * from './segment-file.ts';
+export * from './sorted-table.ts';
+export * from './track-log.ts';
+export { ByteReader, ByteWriter, VARINT_MAX } from './wire.ts';

@@ -1,0 +1,302 @@
+import { randomBytes } from 'node:crypto';
+import { bufferOf, type ByteString, type Clock, EverfullError, equalBytes, hexOf, isEverfullError } from '../base/mod.ts';
+import { type CompressionMode, type OpenedFrame, openFrame } from '../chunk/mod.ts';
+import {
+  createKeyring, type Credential, digest, DomainSecrets, type Endpoint, type Keyring, makeEndpoint, openEndpoint, openSlot, Sealer, sealSlot, unwrapDataKey, unwrapDomain, verify, wrapDomain,
+} from '../crypto/mod.ts';
+import {
+  type Argon2Parameters, type Config, configRecord, decodeManifestBody, decodeManifestHeader, FRAME_BYTES_MAX, type FrameKind, type ManifestBody, type ManifestHeader, manifestRecord, manifestSignedBytes, RECORD_BYTES_MAX,
+  SESSION_COMMITTED, type SessionEnd, sessionEndRecord,
+} from '../format/mod.ts';
+import type { ObjectStore } from '../store/mod.ts';
+import { ByteCache } from './byte-cache.ts';
+import { ChunkIndex, eachAtOnce } from './chunk-index.ts';
+import { openManifestBody } from './manifest-body.ts';
+import { CONFIG, DOMAIN_KEYS, dataKeyName, ENDPOINT_PREFIX, endpointName, MANIFEST_PREFIX, manifestName, packName, SESSION_PREFIX, SLOT_PREFIX, slotName } from './names.ts';
+import { WriteSession } from './session.ts';
+
+/** A manifest as it stands in the store, its signature and body checked. */
+export interface Manifest {
+  /** BLAKE3 of the header: the image's id. */
+  readonly id: Buffer;
+  readonly header: ManifestHeader;
+  readonly body: ManifestBody;
+}
+
+/** A committed image. */
+export interface Image extends Manifest {
+  /** The repository's time of the commit, ms since 1970: it alone counts for retention. */
+  readonly committed: number;
+}
+
+/** Something that should be readable and is not. */
+export interface Damage {
+  readonly object: string;
+  readonly error: EverfullError;
+}
+
+const NODE_CACHE_BYTES = 32 * 1024 * 1024;
+
+/** An open repository: the truth in a store, and the keys to read it. */
+export class Repository {
+  readonly store: ObjectStore;
+  readonly config: Config;
+  readonly keyring: Keyring;
+  readonly secrets: DomainSecrets;
+  readonly index: ChunkIndex;
+  /** How many frames were fetched, by kind: for those who watch over cost. */
+  readonly framesRead = { chunks: 0, nodes: 0 };
+  readonly #sealers = new Map<string, Sealer>();
+  readonly #frames = new ByteCache(NODE_CACHE_BYTES);
+  #recovered = false;
+
+  private constructor(store: ObjectStore, config: Config, keyring: Keyring) {
+    this.store = store;
+    this.config = config;
+    this.keyring = keyring;
+    this.secrets = new DomainSecrets(keyring.domainSecret);
+    this.index = new ChunkIndex(store);
+  }
+
+  /** Makes a repository in an empty store. Rejects with 'repository-exists'. */
+  static async create(store: ObjectStore, slots: readonly { credential: Credential; label: string }[], options: { readonly clock: Clock; readonly argon2?: Argon2Parameters }): Promise<Repository> {
+    if (await exists(store, CONFIG)) throw alreadyThere(store);
+    const keyring = createKeyring();
+    const { secretsId } = new DomainSecrets(keyring.domainSecret);
+    const config: Config = { repositoryId: randomBytes(16), secretsId, created: options.clock.now() };
+    try {
+      // The domain keys decide a race of two inits; the configuration comes last, so that what it stands for is whole.
+      await store.putIfAbsent(DOMAIN_KEYS, [wrapDomain(keyring)]);
+    } catch (error) {
+      if (isEverfullError(error, 'object-exists')) throw alreadyThere(store);
+      throw error;
+    }
+    for (const { credential, label } of slots) await putSlot(store, keyring, credential, label, options);
+    await store.putIfAbsent(CONFIG, [configRecord.encode(config, digest)]);
+    return new Repository(store, config, keyring);
+  }
+
+  /** Whether a store holds a repository. */
+  static exists(store: ObjectStore): Promise<boolean> {
+    return exists(store, CONFIG);
+  }
+
+  /**
+   * Opens a repository with the first of `credentials` that fits a slot.
+   * Rejects with 'repository-missing', 'wrong-password', 'damaged' or 'repository-newer'.
+   */
+  static async open(store: ObjectStore, credentials: readonly Credential[]): Promise<Repository> {
+    const config = await readConfig(store);
+    const wrappingKey = await openAnySlot(store, credentials);
+    const keyring = unwrapDomain(wrappingKey, await store.get(DOMAIN_KEYS, { limit: RECORD_BYTES_MAX }));
+    const repository = new Repository(store, config, keyring);
+    if (!equalBytes(repository.secrets.secretsId, config.secretsId)) throw new EverfullError('damaged', `Could not open the repository at ${store.location}: its configuration belongs to other keys`);
+    await repository.index.load();
+    return repository;
+  }
+
+  addSlot(credential: Credential, label: string, options: { readonly clock: Clock; readonly argon2?: Argon2Parameters }): Promise<Buffer> {
+    return putSlot(this.store, this.keyring, credential, label, options);
+  }
+
+  openSession(dataset: Uint8Array, options: { readonly compression: CompressionMode; readonly clock: Clock }): Promise<WriteSession> {
+    return WriteSession.open(this, dataset, options);
+  }
+
+  /** The endpoint of `host`, made on first use. */
+  async endpoint(host: ByteString): Promise<Endpoint> {
+    const name = endpointName(this.secrets.endpointId(host));
+    for (;;) {
+      if (await exists(this.store, name)) return openEndpoint(this.keyring.wrappingKey, this.secrets, await this.store.get(name, { limit: RECORD_BYTES_MAX }));
+      const { endpoint, bytes } = makeEndpoint(this.keyring.wrappingKey, this.secrets, host);
+      try {
+        await this.store.putIfAbsent(name, [bytes]);
+        return endpoint;
+      } catch (error) {
+        if (!isEverfullError(error, 'object-exists')) throw error;
+      }
+    }
+  }
+
+  /** The public key of an endpoint that someone with the keys registered. */
+  readonly #publicKeys = new Map<string, Buffer>();
+  async #publicKey(id: Uint8Array): Promise<Buffer> {
+    const name = endpointName(id);
+    let key = this.#publicKeys.get(name);
+    if (key === undefined) {
+      key = openEndpoint(this.keyring.wrappingKey, this.secrets, await this.store.get(name, { limit: RECORD_BYTES_MAX })).publicKey;
+      this.#publicKeys.set(name, key);
+    }
+    return key;
+  }
+
+  async #sealer(dataKeyId: Uint8Array): Promise<Sealer | undefined> {
+    const id = hexOf(dataKeyId);
+    let sealer = this.#sealers.get(id);
+    if (sealer === undefined) {
+      try {
+        const { key } = unwrapDataKey(this.keyring.wrappingKey, await this.store.get(dataKeyName(dataKeyId), { limit: RECORD_BYTES_MAX }));
+        sealer = new Sealer(key, dataKeyId);
+      } catch (error) {
+        if (isEverfullError(error, 'object-missing')) return undefined;
+        throw error;
+      }
+      this.#sealers.set(id, sealer);
+    }
+    return sealer;
+  }
+
+  /** Reads, opens and checks the manifest at a place. Rejects with 'damaged', 'forged' or 'object-missing'. */
+  async readManifest(dataset: Uint8Array, sequence: number): Promise<Manifest> {
+    const name = manifestName(dataset, sequence);
+    const { header: headerBytes, signature, body: sealed } = manifestRecord.decode(await this.store.get(name, { limit: RECORD_BYTES_MAX }), digest);
+    const header = decodeManifestHeader(headerBytes);
+    if (!equalBytes(header.dataset, dataset) || header.sequence !== sequence || !equalBytes(header.secretsId, this.secrets.secretsId)) {
+      throw new EverfullError('forged', `Could not accept manifest ${name}: it was made for another place`);
+    }
+    if (!verify(await this.#publicKey(header.endpoint), manifestSignedBytes(headerBytes), signature)) {
+      throw new EverfullError('forged', `Could not accept manifest ${name}: its signature is not that of its endpoint`);
+    }
+    if (!equalBytes(digest(sealed), header.bodyDigest)) throw new EverfullError('damaged', `Could not read manifest ${name}: its body does not match its digest`);
+    const sealer = await this.#sealer(header.dataKeyId);
+    if (sealer === undefined) throw new EverfullError('damaged', `Could not read manifest ${name}: its data key ${hexOf(header.dataKeyId)} is missing`);
+    const body = decodeManifestBody(openManifestBody(sealed, header.nonce, sealer, this.secrets.secretsId, dataset, sequence));
+    return { id: digest(headerBytes), header, body };
+  }
+
+  /** The newest manifest of a dataset, committed or not: the end of its chain. */
+  async lastManifest(dataset: Uint8Array): Promise<Manifest | undefined> {
+    let last = 0;
+    for await (const { name } of this.store.list(`${MANIFEST_PREFIX}${hexOf(dataset)}/`)) last = Math.max(last, Number(name.slice(name.lastIndexOf('/') + 1)));
+    return last === 0 ? undefined : this.readManifest(dataset, last);
+  }
+
+  /** Every committed image, oldest first. Those that cannot be read are given to `onDamage`. */
+  async images(onDamage: (damage: Damage) => void): Promise<Image[]> {
+    const names: string[] = [];
+    for await (const { name } of this.store.list(SESSION_PREFIX)) if (name.endsWith('.end')) names.push(name);
+    const images: Image[] = [];
+    await eachAtOnce(names, async (name) => {
+      let end: SessionEnd | undefined;
+      try {
+        end = sessionEndRecord.decode(await this.store.get(name, { limit: RECORD_BYTES_MAX }), digest);
+        if (end.state !== SESSION_COMMITTED) return;
+        const manifest = await this.readManifest(end.dataset, end.sequence);
+        if (!equalBytes(manifest.id, end.image) || !equalBytes(manifest.header.session, end.session)) throw new EverfullError('forged', `Could not accept ${name}: it names another image than its manifest`);
+        images.push({ ...manifest, committed: end.ended });
+      } catch (error) {
+        if (!isEverfullError(error, 'damaged', 'forged', 'object-missing', 'repository-newer')) throw error;
+        onDamage({ object: end === undefined ? name : manifestName(end.dataset, end.sequence), error });
+      }
+    });
+    return images.sort((a, b) => a.body.time - b.body.time || a.header.sequence - b.header.sequence || Buffer.compare(a.id, b.id));
+  }
+
+  /**
+   * The plain bytes of a chunk or node. Nodes are kept in a small cache; two that ask for one fetch it once.
+   * Rejects with 'damaged', or 'object-missing' where no pack has it.
+   */
+  frame(kind: FrameKind, id: Uint8Array): Promise<OpenedFrame> {
+    return this.#frames.get(bufferOf(id).toString('latin1'), async () => {
+      const bytes = await this.storedFrame(id);
+      const opened = await this.open(bytes, kind, id);
+      return { value: opened, bytes: opened.plain.length };
+    });
+  }
+
+  /** A frame as it is stored. */
+  async storedFrame(id: Uint8Array): Promise<Uint8Array> {
+    const place = await this.locate(id);
+    if (place.kind === 1) this.framesRead.chunks++;
+    else this.framesRead.nodes++;
+    return this.store.get(packName(place.pack), { range: { offset: place.offset, length: place.length }, limit: FRAME_BYTES_MAX });
+  }
+
+  /** Where a frame lies. A miss is looked up once more in what the store has now, packs without a segment included. */
+  async locate(id: Uint8Array) {
+    let place = this.index.find(id);
+    if (place === undefined && !this.#recovered) {
+      this.#recovered = true;
+      await this.index.recover();
+      place = this.index.find(id);
+    }
+    if (place === undefined) throw new EverfullError('object-missing', `Could not find frame ${hexOf(id).slice(0, 16)}: no pack of the repository at ${this.store.location} has it`);
+    return place;
+  }
+
+  async open(bytes: Uint8Array, kind: FrameKind, id: Uint8Array): Promise<OpenedFrame> {
+    const dataKeyId = bufferOf(bytes).subarray(48, 64);
+    const sealer = await this.#sealer(dataKeyId);
+    return openFrame(bytes, kind, id, this.secrets, () => sealer);
+  }
+
+  close(): Promise<void> {
+    return this.store.close();
+  }
+}
+
+/** The same repository, in which nothing is written: what a session puts goes nowhere. */
+export function dryRunOf(repository: Repository): Repository {
+  const { store } = repository;
+  const nowhere: ObjectStore = {
+    location: store.location,
+    putIfAbsent: async () => {}, replace: async () => {}, delete: async () => {}, close: async () => {},
+    get: (name, options) => store.get(name, options),
+    size: (name) => store.size(name),
+    list: (prefix) => store.list(prefix),
+  };
+  return Object.create(repository, { store: { value: nowhere } }) as Repository;
+}
+
+async function exists(store: ObjectStore, name: string): Promise<boolean> {
+  try {
+    await store.size(name);
+    return true;
+  } catch (error) {
+    if (isEverfullError(error, 'object-missing')) return false;
+    throw error;
+  }
+}
+
+function alreadyThere(store: ObjectStore): EverfullError {
+  return new EverfullError('repository-exists', `Could not make a repository at ${store.location}: there is one`, { advice: 'Use it, or choose another place.' });
+}
+
+async function readConfig(store: ObjectStore): Promise<Config> {
+  try {
+    return configRecord.decode(await store.get(CONFIG, { limit: RECORD_BYTES_MAX }), digest);
+  } catch (error) {
+    if (!isEverfullError(error, 'object-missing')) throw error;
+    throw new EverfullError('repository-missing', `Could not open the repository at ${store.location}: there is none`, {
+      cause: error, advice: 'Check the place, or make a repository with: everfull -r REPO init',
+    });
+  }
+}
+
+async function openAnySlot(store: ObjectStore, credentials: readonly Credential[]) {
+  const damage: unknown[] = [];
+  for await (const { name } of store.list(SLOT_PREFIX)) {
+    let bytes: Uint8Array;
+    try {
+      bytes = await store.get(name, { limit: RECORD_BYTES_MAX });
+      for (const credential of credentials) {
+        const key = await openSlot(bytes, credential);
+        if (key !== undefined) return key;
+      }
+    } catch (error) {
+      if (!isEverfullError(error, 'damaged', 'repository-newer', 'object-missing')) throw error;
+      damage.push(error);
+    }
+  }
+  if (damage.length > 0) throw new EverfullError('damaged', `Could not open the repository at ${store.location}: ${damage.length} of its key slots cannot be read and no other fits`, { cause: damage[0], advice: 'Try another passphrase, the key file or the recovery code.' });
+  throw new EverfullError('wrong-password', `Could not open the repository at ${store.location}: no key slot opens with what was given`, { advice: 'Check the passphrase, key file or recovery code.' });
+}
+
+async function putSlot(store: ObjectStore, keyring: Keyring, credential: Credential, label: string, options: { readonly clock: Clock; readonly argon2?: Argon2Parameters }): Promise<Buffer> {
+  const id = randomBytes(8);
+  const bytes = await sealSlot(keyring.wrappingKey, credential, { label, created: options.clock.now(), argon2: options.argon2 });
+  await store.putIfAbsent(slotName(id), [bytes]);
+  return id;
+}
+
+export { ENDPOINT_PREFIX };
