@@ -3,8 +3,8 @@
  * The table is the whole list: `docs/ERRORS.md` is held against it by a test.
  */
 export const ERROR_CODES = {
-  'usage': { exit: 1, text: 'The command line does not make sense as written.' },
-  'io': { exit: 1, text: 'The operating system refused a read or a write.' },
+  usage: { exit: 1, text: 'The command line does not make sense as written.' },
+  io: { exit: 1, text: 'The operating system refused a read or a write.' },
   'disk-full': { exit: 1, text: 'The repository or the target has no space left.' },
   'repository-missing': { exit: 10, text: 'There is no repository at this place.' },
   'repository-exists': { exit: 1, text: 'There is a repository at this place already.' },
@@ -13,19 +13,19 @@ export const ERROR_CODES = {
   'no-password': { exit: 12, text: 'A password, key file or recovery code is needed and none was given.' },
   'object-missing': { exit: 1, text: 'The store said that an object does not exist.' },
   'object-exists': { exit: 1, text: 'An object of this name exists already, with other contents.' },
-  'damaged': { exit: 1, text: 'Stored bytes are not what was written.' },
-  'forged': { exit: 1, text: 'A signature or a place in the chain does not match.' },
-  'unsupported': { exit: 1, text: 'This system or this build cannot do it.' },
-  'limit': { exit: 1, text: 'A size or a count is above what the format allows.' },
+  damaged: { exit: 1, text: 'Stored bytes are not what was written.' },
+  forged: { exit: 1, text: 'A signature or a place in the chain does not match.' },
+  unsupported: { exit: 1, text: 'This system or this build cannot do it.' },
+  limit: { exit: 1, text: 'A size or a count is above what the format allows.' },
   'image-missing': { exit: 1, text: 'No image answers to this name.' },
   'image-ambiguous': { exit: 1, text: 'Several images begin with this id.' },
   'path-missing': { exit: 1, text: 'The image holds no such path.' },
   'source-missing': { exit: 1, text: 'None of the paths to back up exists.' },
   'source-unreadable': { exit: 3, text: 'Some source could not be read.' },
   'source-failed': { exit: 1, text: 'The command whose output was to be stored failed.' },
-  'target': { exit: 1, text: 'The target of a restore cannot be used.' },
+  target: { exit: 1, text: 'The target of a restore cannot be used.' },
   'session-expired': { exit: 1, text: 'The session was ended by someone else before it was committed.' },
-  'interrupted': { exit: 130, text: 'The work was interrupted.' },
+  interrupted: { exit: 130, text: 'The work was interrupted.' },
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -34,7 +34,11 @@ export class WorkerPool<Task> {
   /** @param program what each thread runs, with `setup` as its worker data */
   constructor(program: URL, setup: unknown, threads = threadCount()) {
     for (let i = 0; i < threads; i++) {
-      const worker = new Worker(program, { workerData: setup, execArgv: [] });
+      const worker = new Worker(program, {
+        workerData: setup,
+        execArgv: [],
+        resourceLimits: { maxYoungGenerationSizeMb: 8 },
+      });
       const thread: Thread<Task> = { worker, running: new Map() };
       worker.on('message', (message) => this.#answered(thread, message));
       worker.on('error', (error) => this.#fail(error));
@@ -57,7 +61,9 @@ export class WorkerPool<Task> {
 
   #dispatch(): void {
     while (this.#queue.length + this.#urgent.length > 0) {
-      const thread = this.#threads.reduce((best, next) => (next.running.size < best.running.size ? next : best));
+      const thread = this.#threads.reduce((best, next) =>
+        next.running.size < best.running.size ? next : best,
+      );
       if (thread.running.size >= TASKS_A_THREAD) return;
       const waiting = (this.#urgent.shift() ?? this.#queue.shift())!;
       const number = this.#number++;
@@ -79,7 +85,11 @@ export class WorkerPool<Task> {
 
   #fail(error: unknown): void {
     this.#failure ??= error;
-    const lost = [...this.#threads.flatMap((thread) => [...thread.running.values()]), ...this.#urgent.splice(0), ...this.#queue.splice(0)];
+    const lost = [
+      ...this.#threads.flatMap((thread) => [...thread.running.values()]),
+      ...this.#urgent.splice(0),
+      ...this.#queue.splice(0),
+    ];
     for (const thread of this.#threads) thread.running.clear();
     for (const waiting of lost) waiting.reject(error);
   }

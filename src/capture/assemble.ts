@@ -1,11 +1,32 @@
 import { type BoundedQueue, type ByteString, equalBytes } from '../base/mod.ts';
 import {
-  type ChildRef, type Content, contentLength, decodeEntry, ENTRY_ANCESTOR, ENTRY_CHANGED_WHILE_READ, type Entry, EntryType, encodeEntry, FrameKind, TRACK_BEGINS_LEAF, TRACK_TRUSTED, type TrackRecord,
+  type ChildRef,
+  type Content,
+  contentLength,
+  decodeEntry,
+  ENTRY_ANCESTOR,
+  ENTRY_CHANGED_WHILE_READ,
+  type Entry,
+  EntryType,
+  encodeEntry,
+  FrameKind,
+  TRACK_BEGINS_LEAF,
+  TRACK_TRUSTED,
+  type TrackRecord,
 } from '../format/mod.ts';
 import { type NodeSink, TreeBuilder, type TreeRoot } from '../image/mod.ts';
 import type { WriteSession } from '../repository/mod.ts';
 import type { ChunkGroup } from './chunk-group.ts';
-import { type Captured, type EntryItem, isTrusted, type Item, type LeafItem, timeOf, typeOf, Word } from './item.ts';
+import {
+  type Captured,
+  type EntryItem,
+  type Item,
+  isTrusted,
+  type LeafItem,
+  timeOf,
+  typeOf,
+  Word,
+} from './item.ts';
 import { type LongFile, UnreadableFile } from './long-file.ts';
 import { removeSegments, writeSegments } from './segment-files.ts';
 import type { TrackLogWriter } from './track-log.ts';
@@ -23,7 +44,13 @@ export interface AssembleOptions {
   /** Where segment entries go. */
   readonly segmentFolder: string | undefined;
   failed(path: ByteString, error: { readonly code: string; readonly message: string }): void;
-  entry(path: ByteString, change: EntryChange, isFolder: boolean, size: number, changedWhileRead: boolean): void;
+  entry(
+    path: ByteString,
+    change: EntryChange,
+    isFolder: boolean,
+    size: number,
+    changedWhileRead: boolean,
+  ): void;
   /** Entries of a leaf that did not change: how many, and their bytes. */
   leaf(files: number, folders: number, bytes: number): void;
 }
@@ -37,7 +64,12 @@ export class Assembler {
 
   constructor(options: AssembleOptions) {
     this.#options = options;
-    this.#builder = new TreeBuilder(FrameKind.indexNode, options.boundarySeed, options.sink, (leaf: ChildRef) => options.log?.endLeaf(leaf));
+    this.#builder = new TreeBuilder(
+      FrameKind.indexNode,
+      options.boundarySeed,
+      options.sink,
+      (leaf: ChildRef) => options.log?.endLeaf(leaf),
+    );
   }
 
   async run(from: BoundedQueue<Item>): Promise<TreeRoot> {
@@ -75,12 +107,27 @@ export class Assembler {
     const entry = decodeEntry(value);
     this.#add(key, value, entry.content, record.statWords, record.flags & TRACK_TRUSTED);
     const isFolder = entry.type === EntryType.folder;
-    this.#options.leaf(isFolder ? 0 : 1, isFolder ? 1 : 0, entry.content === undefined ? 0 : contentLength(entry.content));
+    this.#options.leaf(
+      isFolder ? 0 : 1,
+      isFolder ? 1 : 0,
+      entry.content === undefined ? 0 : contentLength(entry.content),
+    );
   }
 
-  #add(key: ByteString, value: Uint8Array, content: Content | undefined, statWords: Uint32Array, flags: number): void {
+  #add(
+    key: ByteString,
+    value: Uint8Array,
+    content: Content | undefined,
+    statWords: Uint32Array,
+    flags: number,
+  ): void {
     // The log first: the builder may end the leaf, which marks the record added last.
-    this.#options.log?.add(key, value, statWords, flags | (this.#builder.atLeafStart ? TRACK_BEGINS_LEAF : 0));
+    this.#options.log?.add(
+      key,
+      value,
+      statWords,
+      flags | (this.#builder.atLeafStart ? TRACK_BEGINS_LEAF : 0),
+    );
     this.#builder.addEntry(key, value, content);
   }
 
@@ -96,13 +143,22 @@ export class Assembler {
     const [mtimeSeconds, mtimeNanoseconds] = timeOf(words, Word.mtime);
     const entry: Entry = {
       type,
-      flags: (captured.changedWhileRead ? ENTRY_CHANGED_WHILE_READ : 0) | (item.isAncestor ? ENTRY_ANCESTOR : 0),
-      mode: words[Word.mode] & 0o7777, uid: words[Word.uid], gid: words[Word.gid],
+      flags:
+        (captured.changedWhileRead ? ENTRY_CHANGED_WHILE_READ : 0) | (item.isAncestor ? ENTRY_ANCESTOR : 0),
+      mode: words[Word.mode] & 0o7777,
+      uid: words[Word.uid],
+      gid: words[Word.gid],
       // The times of a folder on the way tell of entries that are none of ours.
-      mtimeSeconds: item.isAncestor ? 0 : mtimeSeconds, mtimeNanoseconds: item.isAncestor ? 0 : mtimeNanoseconds,
-      xattrs: captured.xattrs, inodeFlags: captured.inodeFlags, linkGroup: item.linkGroup,
-      fingerprint: captured.fingerprint, content, target: captured.target,
-      deviceMajor: item.rdev[0], deviceMinor: item.rdev[1],
+      mtimeSeconds: item.isAncestor ? 0 : mtimeSeconds,
+      mtimeNanoseconds: item.isAncestor ? 0 : mtimeNanoseconds,
+      xattrs: captured.xattrs,
+      inodeFlags: captured.inodeFlags,
+      linkGroup: item.linkGroup,
+      fingerprint: captured.fingerprint,
+      content,
+      target: captured.target,
+      deviceMajor: item.rdev[0],
+      deviceMinor: item.rdev[1],
     };
     let value: Buffer;
     try {
@@ -113,8 +169,15 @@ export class Assembler {
     }
     const trusted = !captured.changedWhileRead && isTrusted(words, item.lookedAt);
     this.#add(item.key, value, content, words, trusted ? TRACK_TRUSTED : 0);
-    const change = item.before === undefined ? 'new' : equalBytes(item.before.value, value) ? 'unmodified' : 'changed';
-    this.#options.entry(item.path, change, type === EntryType.folder, content === undefined ? 0 : contentLength(content), captured.changedWhileRead);
+    const change =
+      item.before === undefined ? 'new' : equalBytes(item.before.value, value) ? 'unmodified' : 'changed';
+    this.#options.entry(
+      item.path,
+      change,
+      type === EntryType.folder,
+      content === undefined ? 0 : contentLength(content),
+      captured.changedWhileRead,
+    );
   }
 
   async #captured(item: EntryItem): Promise<Captured | undefined> {
@@ -122,7 +185,15 @@ export class Assembler {
     if (source === undefined || item.captured !== undefined) return item.captured;
     if ('sameAs' in source) {
       const { sameAs } = source;
-      if (!('kind' in sameAs)) return { fingerprint: sameAs.fingerprint, content: sameAs.content, xattrs: sameAs.xattrs, inodeFlags: sameAs.inodeFlags, target: sameAs.target, changedWhileRead: false };
+      if (!('kind' in sameAs))
+        return {
+          fingerprint: sameAs.fingerprint,
+          content: sameAs.content,
+          xattrs: sameAs.xattrs,
+          inodeFlags: sameAs.inodeFlags,
+          target: sameAs.target,
+          changedWhileRead: false,
+        };
       if (sameAs.captured !== undefined) item.words = sameAs.words;
       return sameAs.captured;
     }
@@ -131,7 +202,8 @@ export class Assembler {
       return this.#long(item, await source.long);
     } catch (error) {
       if (!(error instanceof UnreadableFile)) throw error;
-      if (error.failure.errno !== 'ENOENT') this.#options.failed(item.path, { code: error.failure.errno, message: error.failure.message });
+      if (error.failure.errno !== 'ENOENT')
+        this.#options.failed(item.path, { code: error.failure.errno, message: error.failure.message });
       return undefined;
     }
   }
@@ -146,14 +218,26 @@ export class Assembler {
     }
     item.words = file.words;
     return {
-      fingerprint: file.fingerprint, content: same ? before.content : file.content, target: undefined, changedWhileRead: file.changedWhileRead,
-      inodeFlags: file.attributes.inodeFlags[0], xattrs: file.attributes.xattrs[0]?.xattrs ?? [],
+      fingerprint: file.fingerprint,
+      content: same ? before.content : file.content,
+      target: undefined,
+      changedWhileRead: file.changedWhileRead,
+      inodeFlags: file.attributes.inodeFlags[0],
+      xattrs: file.attributes.xattrs[0]?.xattrs ?? [],
     };
   }
 
   async #content(captured: Captured): Promise<Content | undefined> {
     const { content } = captured;
     if (content === undefined || !('chunk' in content)) return content;
-    return { pieces: [{ length: content.length, chunk: content.chunk.id ?? (await this.#options.group.settled(content.chunk)), offset: content.offset }] };
+    return {
+      pieces: [
+        {
+          length: content.length,
+          chunk: content.chunk.id ?? (await this.#options.group.settled(content.chunk)),
+          offset: content.offset,
+        },
+      ],
+    };
   }
 }

@@ -12,13 +12,13 @@ import { captureLongFile, type LongFile, type LongFileTools } from './long-file.
 import { Producer } from './produce.ts';
 import { readSegments, SEGMENTED_BYTES_MAX, SEGMENTED_BYTES_MIN } from './segment-files.ts';
 import type { Selection } from './select/mod.ts';
-import { datasetFolder, republish, TrackLog, type TrackedImage, TrackLogWriter } from './track-log.ts';
+import { datasetFolder, republish, type TrackedImage, TrackLog, TrackLogWriter } from './track-log.ts';
 import { walk } from './walk.ts';
 
 /** Entries between the walk and the decision. */
-const AHEAD_MAX = 10_000;
+const AHEAD_MAX = 4_000;
 /** Long files that are read at the same time. */
-const LONG_FILES_AT_ONCE = 2;
+const LONG_FILES_AT_ONCE = 4;
 /** Small files whose fingerprints are held, at 55 bytes each. */
 const KNOWN_FILES_MAX = 4_000_000;
 
@@ -46,7 +46,13 @@ export interface CaptureOptions {
 export interface CaptureEvents {
   failed(path: ByteString, error: { readonly code: string; readonly message: string }): void;
   leftOut(path: ByteString): void;
-  entry(path: ByteString, change: EntryChange, isFolder: boolean, size: number, changedWhileRead: boolean): void;
+  entry(
+    path: ByteString,
+    change: EntryChange,
+    isFolder: boolean,
+    size: number,
+    changedWhileRead: boolean,
+  ): void;
   leaf(files: number, folders: number, bytes: number): void;
   walked(path: () => ByteString, size: number): void;
   read(bytes: number): void;
@@ -74,21 +80,44 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
   const writer = folder === undefined ? undefined : new TrackLogWriter(folder);
   const threads = options.threads ?? threadCount();
   const pipeline = new ChunkPipeline(
-    { domainSecret: repository.keyring.domainSecret, dataKey: session.dataKey.key, dataKeyId: session.dataKey.id, compression: options.compression },
+    {
+      domainSecret: repository.keyring.domainSecret,
+      dataKey: session.dataKey.key,
+      dataKeyId: session.dataKey.id,
+      compression: options.compression,
+    },
     { threads },
   );
   const counts: StoredCounts = { bytesAdded: 0, bytesAddedStored: 0, chunksAdded: 0 };
   const boundarySeed = repository.secrets.boundaryKey.readUInt32LE(0);
   const check = () => {
-    if (signal.aborted) throw new EverfullError('interrupted', 'The backup was interrupted', { advice: 'Run it again: what was stored is used.' });
+    if (signal.aborted)
+      throw new EverfullError('interrupted', 'The backup was interrupted', {
+        advice: 'Run it again: what was stored is used.',
+      });
   };
-  const tools: LongFileTools = { pipeline, session, secrets: repository.secrets, boundarySeed, sink: (node) => session.addNode(node), counts, check, read: events.read };
+  const tools: LongFileTools = {
+    pipeline,
+    session,
+    secrets: repository.secrets,
+    boundarySeed,
+    sink: (node) => session.addNode(node),
+    counts,
+    check,
+    read: events.read,
+  };
   const longFiles = limited(LONG_FILES_AT_ONCE);
-  const captureLong = (path: ByteString, words: Uint32Array, isSparse: boolean, oldFingerprint?: Uint8Array): Promise<LongFile> =>
+  const captureLong = (
+    path: ByteString,
+    words: Uint32Array,
+    isSparse: boolean,
+    oldFingerprint?: Uint8Array,
+  ): Promise<LongFile> =>
     longFiles(async () => {
       const size = sizeOf(words);
       const wantSegments = folder !== undefined && size >= SEGMENTED_BYTES_MIN && size <= SEGMENTED_BYTES_MAX;
-      const old = wantSegments && oldFingerprint !== undefined ? readSegments(folder, oldFingerprint) : undefined;
+      const old =
+        wantSegments && oldFingerprint !== undefined ? readSegments(folder, oldFingerprint) : undefined;
       return captureLongFile({ path, words, isSparse, wantSegments, old }, tools);
     });
   const group = new ChunkGroup(pipeline, session, counts);
@@ -96,19 +125,48 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
   const toDecide = new BoundedQueue<Item>(AHEAD_MAX, weightOf);
   const toAssemble = new BoundedQueue<Item>(WAITING_MAX + AHEAD_MAX, weightOf);
   const producer = new Producer(toDecide, {
-    pipeline, log, force: options.force, check, failed: events.failed,
-    captureLong: (path, words, isSparse, before) => captureLong(path, words, isSparse, before?.value[0] === EntryType.file ? decodeEntry(before.value).fingerprint : undefined),
+    pipeline,
+    log,
+    force: options.force,
+    check,
+    failed: events.failed,
+    captureLong: (path, words, isSparse, before) =>
+      captureLong(
+        path,
+        words,
+        isSparse,
+        before?.value[0] === EntryType.file ? decodeEntry(before.value).fingerprint : undefined,
+      ),
     seen: (entry) => events.walked(() => entry.folder + entry.name, entry.stat.size),
   });
   const decider = new Decider({
-    pipeline, group, failed: events.failed, read: events.read, captureLong: (path, words, isSparse) => captureLong(path, words, isSparse),
+    pipeline,
+    group,
+    failed: events.failed,
+    read: events.read,
+    captureLong: (path, words, isSparse) => captureLong(path, words, isSparse),
     known: () => {
       known ??= knownFiles(options, folder, log);
       return known;
     },
   });
-  const assembler = new Assembler({ boundarySeed, sink: tools.sink, session, group, log: writer, segmentFolder: folder, failed: events.failed, entry: events.entry, leaf: events.leaf });
-  const entries = walk({ ...options, now: () => options.clock.now(), failed: events.failed, leftOut: events.leftOut });
+  const assembler = new Assembler({
+    boundarySeed,
+    sink: tools.sink,
+    session,
+    group,
+    log: writer,
+    segmentFolder: folder,
+    failed: events.failed,
+    entry: events.entry,
+    leaf: events.leaf,
+  });
+  const entries = walk({
+    ...options,
+    now: () => options.clock.now(),
+    failed: events.failed,
+    leftOut: events.leftOut,
+  });
 
   const fail = (error: unknown): never => {
     toDecide.fail(error);
@@ -118,16 +176,37 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
   try {
     const [root] = await Promise.all([
       assembler.run(toAssemble).catch(fail),
-      decider.run(toDecide, toAssemble).then(() => toAssemble.close()).catch(fail),
-      producer.run(entries).then(() => toDecide.close()).catch(fail),
+      decider
+        .run(toDecide, toAssemble)
+        .then(() => toAssemble.close())
+        .catch(fail),
+      producer
+        .run(entries)
+        .then(() => toDecide.close())
+        .catch(fail),
     ]);
-    if (log?.damage !== undefined) events.notice(`The track log was damaged: the files after it were read again (${log.damage.message})`);
-    const unchanged = log !== undefined && !assembler.changed && producer.deleted === 0 && log.damage === undefined && Buffer.compare(log.head.root, root.root) === 0;
+    if (log?.damage !== undefined)
+      events.notice(`The track log was damaged: the files after it were read again (${log.damage.message})`);
+    const unchanged =
+      log !== undefined &&
+      !assembler.changed &&
+      producer.deleted === 0 &&
+      log.damage === undefined &&
+      Buffer.compare(log.head.root, root.root) === 0;
     return {
-      root, counts, deleted: producer.deleted, usedTrackLog: log !== undefined,
+      root,
+      counts,
+      deleted: producer.deleted,
+      usedTrackLog: log !== undefined,
       publish(image) {
         if (folder === undefined) return;
-        const tracked: TrackedImage = { repositoryId: repository.config.repositoryId, dataset, image: image.id, sequence: image.sequence, root };
+        const tracked: TrackedImage = {
+          repositoryId: repository.config.repositoryId,
+          dataset,
+          image: image.id,
+          sequence: image.sequence,
+          root,
+        };
         if (unchanged) {
           writer?.discard();
           republish(folder, log, tracked);
@@ -148,22 +227,32 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
 }
 
 /** The track log, if it describes the base. */
-function openLog(folder: string | undefined, { repository, dataset, base, events }: CaptureOptions): TrackLog | undefined {
+function openLog(
+  folder: string | undefined,
+  { repository, dataset, base, events }: CaptureOptions,
+): TrackLog | undefined {
   if (folder === undefined || base === undefined) return undefined;
   const log = TrackLog.open(folder);
   if (log?.describes({ repositoryId: repository.config.repositoryId, dataset, image: base.id })) return log;
   log?.close();
-  events.notice('There is no track log of the last image: all files are read, and what the repository has is not stored again');
+  events.notice(
+    'There is no track log of the last image: all files are read, and what the repository has is not stored again',
+  );
   return undefined;
 }
 
 /** The small files of the base: from the track log, which is at hand, or from the index. */
-async function knownFiles({ repository, base, related }: CaptureOptions, folder: string | undefined, log: TrackLog | undefined): Promise<KnownFiles> {
+async function knownFiles(
+  { repository, base, related }: CaptureOptions,
+  folder: string | undefined,
+  log: TrackLog | undefined,
+): Promise<KnownFiles> {
   const known = new KnownFiles(KNOWN_FILES_MAX);
   if (log !== undefined && folder !== undefined) {
     const again = TrackLog.open(folder);
     if (again !== undefined) {
-      for (let record = again.next(); record !== undefined; record = again.next()) addKnown(known, record.value);
+      for (let record = again.next(); record !== undefined; record = again.next())
+        addKnown(known, record.value);
       again.close();
       return known;
     }
@@ -171,7 +260,8 @@ async function knownFiles({ repository, base, related }: CaptureOptions, folder:
   for (const image of base === undefined ? related : [base]) {
     const { indexRoot: root, indexLevel: level, indexItems: items, indexLength: length } = image.header;
     const source = async (kind: 2 | 3, id: Uint8Array) => (await repository.frame(kind, id)).plain;
-    for await (const leaf of leavesInRange(source, { root, level, items, length })) for (const { value } of leaf) addKnown(known, value);
+    for await (const leaf of leavesInRange(source, { root, level, items, length }))
+      for (const { value } of leaf) addKnown(known, value);
   }
   return known;
 }

@@ -1,5 +1,4 @@
-import type { ChunkPipeline, SealResult } from '../chunk/mod.ts';
-import { GROUP_BYTES_TARGET } from '../chunk/mod.ts';
+import { type ChunkPipeline, GROUP_BYTES_TARGET, type SealedChunk } from '../chunk/mod.ts';
 import type { WriteSession } from '../repository/mod.ts';
 import type { ChunkRef } from './known-files.ts';
 
@@ -51,26 +50,29 @@ export class ChunkGroup {
     if (this.#bytes === 0) return;
     const memory = this.#memory;
     const ref = this.#ref;
-    const parts = Uint32Array.of(memory, 0, this.#bytes);
+    const length = this.#bytes;
     this.#memory = -1;
     this.#bytes = 0;
     this.#ref = { id: undefined };
-    this.#sealed = Promise.all([this.#sealed, this.#seal(parts, memory, ref)]).then(() => undefined);
+    this.#sealed = Promise.all([this.#sealed, this.#seal(memory, length, ref)]).then(() => undefined);
     this.#sealed.catch((error: unknown) => {
       this.#failure ??= error;
       this.#wake();
     });
   }
 
-  async #seal(parts: Uint32Array, memory: number, ref: ChunkRef): Promise<void> {
-    let result: SealResult;
+  async #seal(memory: number, length: number, ref: ChunkRef): Promise<void> {
     try {
-      result = await this.#pipeline.run({ type: 'seal', parts, id: undefined });
+      const [sealed] = await this.#pipeline.run({
+        type: 'seal',
+        slab: memory,
+        chunks: [{ at: 0, length, id: undefined }],
+      });
+      storeChunk(this.#session, sealed, this.#pipeline.memory(memory), this.#counts);
+      ref.id = sealed.id;
     } finally {
       this.#pipeline.groups.release(memory);
     }
-    storeChunk(this.#session, result, this.#counts);
-    ref.id = result.id;
     this.#wake();
     await this.#session.room();
   }
@@ -96,11 +98,16 @@ export class ChunkGroup {
   }
 }
 
-/** Gives a sealed chunk to the session, unless the repository has it. */
-export function storeChunk(session: WriteSession, sealed: SealResult, counts: StoredCounts): void {
+/** Gives a sealed chunk to the session, which copies it, unless the repository has it. */
+export function storeChunk(
+  session: WriteSession,
+  sealed: SealedChunk,
+  slab: Uint8Array,
+  counts: StoredCounts,
+): void {
   if (session.has(sealed.id)) return;
-  session.addChunk(sealed.id, sealed.frame, sealed.digest);
+  session.addChunk(sealed.id, slab.subarray(sealed.at, sealed.at + sealed.frameLength), sealed.digest);
   counts.bytesAdded += sealed.plainLength;
-  counts.bytesAddedStored += sealed.frame.length;
+  counts.bytesAddedStored += sealed.frameLength;
   counts.chunksAdded++;
 }

@@ -26,7 +26,11 @@ export class ContentDraft {
   #add(piece: DraftPiece): void {
     this.length += piece.length;
     const last = this.#pieces.at(-1);
-    if (last !== undefined && last.chunk === piece.chunk && (piece.chunk === undefined || last.offset + last.length === piece.offset)) {
+    if (
+      last !== undefined &&
+      last.chunk === piece.chunk &&
+      (piece.chunk === undefined || last.offset + last.length === piece.offset)
+    ) {
       last.length += piece.length;
     } else {
       this.#pieces.push(piece);
@@ -34,9 +38,15 @@ export class ContentDraft {
   }
 
   /** The content, once `settled` has waited for the ids that were missing. */
-  async finish(boundarySeed: number, sink: NodeSink, settled: (chunk: ChunkRef) => Promise<Uint8Array>): Promise<Content> {
+  async finish(
+    boundarySeed: number,
+    sink: NodeSink,
+    settled: (chunk: ChunkRef) => Promise<Uint8Array>,
+  ): Promise<Content> {
     const pieceOf = async ({ length, chunk, offset }: DraftPiece): Promise<Piece> => ({
-      length, offset, chunk: chunk === undefined ? undefined : (chunk.id ?? (await settled(chunk))),
+      length,
+      offset,
+      chunk: chunk === undefined ? undefined : (chunk.id ?? (await settled(chunk))),
     });
     if (this.#pieces.length <= INLINE_PIECES_MAX) {
       const pieces: Piece[] = [];

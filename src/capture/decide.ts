@@ -12,7 +12,7 @@ import { ReadBatch } from './read-batch.ts';
  * An open shared chunk is ended when so many entries came after its first: they are all held in memory.
  * A queue that holds more never fills while its first entry waits for a chunk that is still open.
  */
-export const WAITING_MAX = 50_000;
+export const WAITING_MAX = 16_000;
 
 export interface DecideOptions {
   readonly pipeline: ChunkPipeline;
@@ -98,21 +98,35 @@ export class Decider {
 
   #failed(item: EntryItem, result: ReadResult, index: number): false {
     const failure = result.failures.find((candidate) => candidate.index === index)!;
-    if (failure.errno !== 'ENOENT') this.#options.failed(item.path, { code: failure.errno, message: failure.message });
+    if (failure.errno !== 'ENOENT')
+      this.#options.failed(item.path, { code: failure.errno, message: failure.message });
     return false;
   }
 
-  async #store(item: EntryItem, batch: ReadBatch, index: number, result: ReadResult, changedWhileRead: boolean): Promise<Captured> {
+  async #store(
+    item: EntryItem,
+    batch: ReadBatch,
+    index: number,
+    result: ReadResult,
+    changedWhileRead: boolean,
+  ): Promise<Captured> {
     const { group, known, read } = this.#options;
     const length = result.lengths[index];
     const fingerprint = result.fingerprints.slice(index * 32, index * 32 + 32);
     const { inodeFlags, xattrs } = result.attributes;
     const found = xattrs.find((candidate) => candidate.index === index);
-    const rest = { fingerprint, xattrs: found?.xattrs ?? [], inodeFlags: inodeFlags[index], target: undefined, changedWhileRead };
+    const rest = {
+      fingerprint,
+      xattrs: found?.xattrs ?? [],
+      inodeFlags: inodeFlags[index],
+      target: undefined,
+      changedWhileRead,
+    };
     read(length);
     if (length === 0) return { ...rest, content: { pieces: [] } };
     const before = item.before === undefined ? undefined : decodeEntry(item.before.value);
-    if (before?.type === EntryType.file && Buffer.compare(before.fingerprint!, fingerprint) === 0) return { ...rest, content: before.content };
+    if (before?.type === EntryType.file && Buffer.compare(before.fingerprint!, fingerprint) === 0)
+      return { ...rest, content: before.content };
     const files = await known();
     const place = files.find(fingerprint);
     if (place !== undefined && place.length === length) return { ...rest, content: place };

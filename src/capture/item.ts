@@ -1,7 +1,26 @@
 import type { ByteString } from '../base/mod.ts';
-import { type ChildRef, type Content, type Entry, EntryType, type ExtendedAttribute, STAT_WORDS, statWordsOf, type TrackRecord } from '../format/mod.ts';
-import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, type StatBuffer } from '../os/mod.ts';
 import { STAT_FIELDS, StatField } from '../chunk/mod.ts';
+import {
+  type ChildRef,
+  type Content,
+  type Entry,
+  EntryType,
+  type ExtendedAttribute,
+  STAT_WORDS,
+  statWordsOf,
+  type TrackRecord,
+} from '../format/mod.ts';
+import {
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+  type StatBuffer,
+} from '../os/mod.ts';
 import type { ChunkRef } from './known-files.ts';
 import type { LongFile } from './long-file.ts';
 import type { ReadBatch } from './read-batch.ts';
@@ -23,7 +42,10 @@ export interface RecordItem {
 export interface Captured {
   readonly fingerprint: Uint8Array | undefined;
   /** Final, or one piece of a chunk that is yet to be sealed. */
-  readonly content: Content | { readonly chunk: ChunkRef; readonly offset: number; readonly length: number } | undefined;
+  readonly content:
+    | Content
+    | { readonly chunk: ChunkRef; readonly offset: number; readonly length: number }
+    | undefined;
   readonly xattrs: readonly ExtendedAttribute[];
   readonly inodeFlags: number;
   readonly target: ByteString | undefined;
@@ -44,7 +66,11 @@ export interface EntryItem {
   /** The first path in key order of the same inode, if it has several. */
   linkGroup: ByteString | undefined;
   /** Where its content comes from. */
-  source: { readonly batch: ReadBatch; readonly index: number } | { readonly long: Promise<LongFile> } | { readonly sameAs: EntryItem | Entry } | undefined;
+  source:
+    | { readonly batch: ReadBatch; readonly index: number }
+    | { readonly long: Promise<LongFile> }
+    | { readonly sameAs: EntryItem | Entry }
+    | undefined;
   captured: Captured | undefined;
 }
 
@@ -56,7 +82,17 @@ export function weightOf(item: Item): number {
 }
 
 /** Fields of the 16 stat words of a track record. */
-export const Word = { nlink: 0, uid: 1, gid: 2, mode: 3, inode: 4, size: 6, ctime: 8, mtime: 11, device: 14 } as const;
+export const Word = {
+  nlink: 0,
+  uid: 1,
+  gid: 2,
+  mode: 3,
+  inode: 4,
+  size: 6,
+  ctime: 8,
+  mtime: 11,
+  device: 14,
+} as const;
 
 export function wordsOf(stat: StatBuffer): Uint32Array {
   const words = new Uint32Array(STAT_WORDS);
@@ -66,14 +102,22 @@ export function wordsOf(stat: StatBuffer): Uint32Array {
 
 export function typeOf(words: Uint32Array): EntryType | undefined {
   switch (words[Word.mode] & S_IFMT) {
-    case S_IFREG: return EntryType.file;
-    case S_IFDIR: return EntryType.folder;
-    case S_IFLNK: return EntryType.symlink;
-    case S_IFIFO: return EntryType.fifo;
-    case S_IFSOCK: return EntryType.socket;
-    case S_IFCHR: return EntryType.characterDevice;
-    case S_IFBLK: return EntryType.blockDevice;
-    default: return undefined;
+    case S_IFREG:
+      return EntryType.file;
+    case S_IFDIR:
+      return EntryType.folder;
+    case S_IFLNK:
+      return EntryType.symlink;
+    case S_IFIFO:
+      return EntryType.fifo;
+    case S_IFSOCK:
+      return EntryType.socket;
+    case S_IFCHR:
+      return EntryType.characterDevice;
+    case S_IFBLK:
+      return EntryType.blockDevice;
+    default:
+      return undefined;
   }
 }
 
@@ -91,7 +135,11 @@ export function timeOf(words: Uint32Array, at: typeof Word.ctime | typeof Word.m
 }
 
 /** The numbers by which a reader tells whether a file was written in between. */
-export function statFields(words: Uint32Array, out: Float64Array = new Float64Array(STAT_FIELDS), at = 0): Float64Array {
+export function statFields(
+  words: Uint32Array,
+  out: Float64Array = new Float64Array(STAT_FIELDS),
+  at = 0,
+): Float64Array {
   const [mtimeSeconds, mtimeNanoseconds] = timeOf(words, Word.mtime);
   const [ctimeSeconds, ctimeNanoseconds] = timeOf(words, Word.ctime);
   out[at + StatField.size] = sizeOf(words);

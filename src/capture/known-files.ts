@@ -82,6 +82,10 @@ export class KnownFiles {
     const row = this.#find(fingerprint);
     if (row < 0) return undefined;
     const at = row * ROW_BYTES + ID_BYTES;
-    return { chunk: this.#chunks[this.#rows.readUInt32LE(at)], offset: this.#rows.readUInt32LE(at + 4), length: this.#rows.readUInt32LE(at + 8) };
+    return {
+      chunk: this.#chunks[this.#rows.readUInt32LE(at)],
+      offset: this.#rows.readUInt32LE(at + 4),
+      length: this.#rows.readUInt32LE(at + 8),
+    };
   }
 }

@@ -1,7 +1,21 @@
 import { type ByteString, EverfullError, equalBytes, errnoOf } from '../base/mod.ts';
-import { type ChunkPipeline, type FileAttributes, type ReadFailure, type ScannedChunk, type ScanResult, SMALL_FILE_BYTES_MAX } from '../chunk/mod.ts';
+import {
+  type ChunkPipeline,
+  type ChunkToSeal,
+  type FileAttributes,
+  type ReadFailure,
+  type ScannedChunk,
+  type ScanResult,
+  SMALL_FILE_BYTES_MAX,
+} from '../chunk/mod.ts';
 import type { DomainSecrets } from '../crypto/mod.ts';
-import { type Content, type Piece, SEGMENT_BYTES, type SegmentChunk, type SegmentFile } from '../format/mod.ts';
+import {
+  type Content,
+  type Piece,
+  SEGMENT_BYTES,
+  type SegmentChunk,
+  type SegmentFile,
+} from '../format/mod.ts';
 import type { NodeSink } from '../image/mod.ts';
 import { reachPath, StatBuffer } from '../os/mod.ts';
 import type { WriteSession } from '../repository/mod.ts';
@@ -89,7 +103,13 @@ class LongFileReader {
   readonly #group: ChunkGroup;
   readonly #ids: Uint8Array[] = [];
   readonly #holes: { before: number; length: number }[] = [];
-  readonly #layout: { id: Uint8Array; length: number; pieces: { length: number; chunk: ChunkRef; offset: number }[]; hashes: Uint8Array }[] = [];
+  readonly #layout: {
+    id: Uint8Array;
+    length: number;
+    pieces: { length: number; chunk: ChunkRef; offset: number }[];
+    hashes: Uint8Array;
+  }[] = [];
+  #toSeal: ChunkToSeal[] = [];
   readonly #sealing = new Set<Promise<void>>();
   #failure: unknown;
   /** Bytes of data, without holes, before the slab at hand. */
@@ -116,7 +136,16 @@ class LongFileReader {
         const slab = await pipeline.scans.acquire();
         try {
           const near = old?.from(position, this.#shift);
-          result = await pipeline.run({ type: 'scan', slab, path, stat, position, isSparse, wantSegments, known: near?.known });
+          result = await pipeline.run({
+            type: 'scan',
+            slab,
+            path,
+            stat,
+            position,
+            isSparse,
+            wantSegments,
+            known: near?.known,
+          });
           if (result.failure !== undefined) throw new UnreadableFile(result.failure);
           if (!result.isUnchanged) {
             if (mayRestart) return undefined;
@@ -134,9 +163,17 @@ class LongFileReader {
       await Promise.all(this.#sealing);
     }
     if (this.#failure !== undefined) throw this.#failure;
-    const content = await this.#draft.finish(this.#tools.boundarySeed, this.#tools.sink, (chunk) => this.#group.settled(chunk));
-    const fingerprint = this.#tools.secrets.longFingerprint([Buffer.concat(this.#ids), encodeHoles(this.#holes)]);
-    const segments = wantSegments && !(old !== undefined && equalBytes(old.fingerprint, fingerprint)) ? this.#segmentFile(fingerprint) : undefined;
+    const content = await this.#draft.finish(this.#tools.boundarySeed, this.#tools.sink, (chunk) =>
+      this.#group.settled(chunk),
+    );
+    const fingerprint = this.#tools.secrets.longFingerprint([
+      Buffer.concat(this.#ids),
+      encodeHoles(this.#holes),
+    ]);
+    const segments =
+      wantSegments && !(old !== undefined && equalBytes(old.fingerprint, fingerprint))
+        ? this.#segmentFile(fingerprint)
+        : undefined;
     return { fingerprint, content, changedWhileRead, attributes: result.attributes, words, segments };
   }
 
@@ -159,21 +196,33 @@ class LongFileReader {
       for (const piece of pieces) {
         for (let done = 0; done < piece.length; ) {
           emitHoles(at, true);
-          const run = Math.min(piece.length - done, hole < holes.length ? holes[hole] - at : piece.length - done);
+          const run = Math.min(
+            piece.length - done,
+            hole < holes.length ? holes[hole] - at : piece.length - done,
+          );
           this.#draft.data(run, piece.chunk, piece.offset + done);
           done += run;
           at += run;
         }
       }
       this.#ids.push(chunk.id);
-      if (this.#source.wantSegments) this.#layout.push({ id: chunk.id, length: chunk.length, pieces, hashes });
+      if (this.#source.wantSegments)
+        this.#layout.push({ id: chunk.id, length: chunk.length, pieces, hashes });
     }
     if (result.next === undefined) emitHoles(at, true);
     this.#data += at;
+    await this.#sealNew(slab);
   }
 
   /** Where the bytes of a chunk are, or will be. */
-  async #store(chunk: ScannedChunk, slab: number, result: ScanResult, firstSegment: number, start: number, hole: number): Promise<{ pieces: { length: number; chunk: ChunkRef; offset: number }[]; hashes: Uint8Array }> {
+  async #store(
+    chunk: ScannedChunk,
+    slab: number,
+    result: ScanResult,
+    firstSegment: number,
+    start: number,
+    hole: number,
+  ): Promise<{ pieces: { length: number; chunk: ChunkRef; offset: number }[]; hashes: Uint8Array }> {
     const { session } = this.#tools;
     const { old } = this.#source;
     const known = old?.find(chunk.id, start - this.#shift) ?? -1;
@@ -187,19 +236,25 @@ class LongFileReader {
     }
     const whole = [{ length: chunk.length, chunk: { id: chunk.id }, offset: 0 }];
     if (session.has(chunk.id)) return { pieces: whole, hashes: chunk.segments };
-    const sliced = old === undefined ? undefined : await this.#slice(chunk, slab, result, old, firstSegment, start, hole);
+    const sliced =
+      old === undefined ? undefined : await this.#slice(chunk, slab, result, old, firstSegment, start, hole);
     if (sliced !== undefined) return { pieces: sliced, hashes: chunk.segments };
-    this.#seal(chunk, slab);
-    await session.room();
+    this.#toSeal.push({ at: chunk.at, length: chunk.length, id: chunk.id });
     return { pieces: whole, hashes: chunk.segments };
   }
 
-  #seal(chunk: ScannedChunk, slab: number): void {
+  /** Has the new chunks of a slab sealed in their places, while the next slab is read. */
+  async #sealNew(slab: number): Promise<void> {
+    const chunks = this.#toSeal;
+    this.#toSeal = [];
+    if (chunks.length === 0) return;
     const { pipeline, session, counts } = this.#tools;
     pipeline.scans.retain(slab);
     const sealing = pipeline
-      .run({ type: 'seal', parts: Uint32Array.of(slab, chunk.at, chunk.length), id: chunk.id })
-      .then((sealed) => storeChunk(session, sealed, counts))
+      .run({ type: 'seal', slab, chunks })
+      .then((sealed) => {
+        for (const one of sealed) storeChunk(session, one, pipeline.memory(slab), counts);
+      })
       .catch((error: unknown) => {
         this.#failure ??= error;
       })
@@ -208,10 +263,19 @@ class LongFileReader {
         this.#sealing.delete(sealing);
       });
     this.#sealing.add(sealing);
+    await session.room();
   }
 
   /** The chunk as slices of what the last image had, and runs that are new; undefined if that is no gain. */
-  async #slice(chunk: ScannedChunk, slab: number, result: ScanResult, old: OldSegments, firstSegment: number, start: number, hole: number) {
+  async #slice(
+    chunk: ScannedChunk,
+    slab: number,
+    result: ScanResult,
+    old: OldSegments,
+    firstSegment: number,
+    start: number,
+    hole: number,
+  ) {
     const { session, pipeline } = this.#tools;
     const { matches, holes } = result;
     const pieces: { length: number; chunk: ChunkRef; offset: number }[] = [];
@@ -226,7 +290,8 @@ class LongFileReader {
     // Places in the file to places in the chunk: the holes that lie within it are taken out.
     const inChunk = (position: number): number => {
       let offset = position - start;
-      for (let i = hole; i < holes.length && holes[i] < chunk.at + chunk.length; i += 2) if (holes[i] - chunk.at < offset) offset -= holes[i + 1];
+      for (let i = hole; i < holes.length && holes[i] < chunk.at + chunk.length; i += 2)
+        if (holes[i] - chunk.at < offset) offset -= holes[i + 1];
       return offset;
     };
     let done = 0;
@@ -256,8 +321,14 @@ class LongFileReader {
 
   #segmentFile(fingerprint: Buffer): SegmentFile {
     const chunks: SegmentChunk[] = this.#layout.map(({ id, length, pieces, hashes }) => ({
-      id, length, hashes,
-      pieces: isWhole(pieces, id) ? [] : pieces.map((piece): Piece => ({ length: piece.length, chunk: piece.chunk.id!, offset: piece.offset })),
+      id,
+      length,
+      hashes,
+      pieces: isWhole(pieces, id)
+        ? []
+        : pieces.map(
+            (piece): Piece => ({ length: piece.length, chunk: piece.chunk.id!, offset: piece.offset }),
+          ),
     }));
     return { fingerprint, chunks, holes: this.#holes };
   }
@@ -270,14 +341,17 @@ interface Slice {
 }
 
 function isWhole(pieces: readonly Slice[], id: Uint8Array): boolean {
-  return pieces.length === 1 && pieces[0].chunk.id !== undefined && Buffer.compare(pieces[0].chunk.id, id) === 0;
+  return (
+    pieces.length === 1 && pieces[0].chunk.id !== undefined && Buffer.compare(pieces[0].chunk.id, id) === 0
+  );
 }
 
 /** Where the bytes of a chunk of the last time are stored. */
 function storedPieces(chunk: SegmentChunk): Slice[] {
   if (chunk.pieces.length === 0) return [{ length: chunk.length, chunk: { id: chunk.id }, offset: 0 }];
   return chunk.pieces.map((piece) => {
-    if (piece.chunk === undefined) throw new EverfullError('damaged', 'Could not read the segment entries of a file: a chunk has a hole');
+    if (piece.chunk === undefined)
+      throw new EverfullError('damaged', 'Could not read the segment entries of a file: a chunk has a hole');
     return { length: piece.length, chunk: { id: piece.chunk }, offset: piece.offset };
   });
 }
@@ -288,7 +362,8 @@ function slicesOf(pieces: readonly Slice[], offset: number, length: number): Sli
   for (const piece of pieces) {
     const from = Math.max(position, offset);
     const to = Math.min(position + piece.length, offset + length);
-    if (from < to) slices.push({ length: to - from, chunk: piece.chunk, offset: piece.offset + from - position });
+    if (from < to)
+      slices.push({ length: to - from, chunk: piece.chunk, offset: piece.offset + from - position });
     position += piece.length;
   }
   return slices;
@@ -297,7 +372,11 @@ function slicesOf(pieces: readonly Slice[], offset: number, length: number): Sli
 /** Adds a slice, joined to the last if it goes on where that ends. */
 function pushSlice(pieces: Slice[], slice: Slice): void {
   const last = pieces.at(-1);
-  const joins = last?.chunk.id !== undefined && slice.chunk.id !== undefined && Buffer.compare(last.chunk.id, slice.chunk.id) === 0 && last.offset + last.length === slice.offset;
+  const joins =
+    last?.chunk.id !== undefined &&
+    slice.chunk.id !== undefined &&
+    Buffer.compare(last.chunk.id, slice.chunk.id) === 0 &&
+    last.offset + last.length === slice.offset;
   if (joins) pieces[pieces.length - 1] = { ...last, length: last.length + slice.length };
   else pieces.push(slice);
 }

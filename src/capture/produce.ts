@@ -1,7 +1,24 @@
 import { type BoundedQueue, type ByteString, errnoOf } from '../base/mod.ts';
 import { type ChunkPipeline, SMALL_FILE_BYTES_MAX } from '../chunk/mod.ts';
-import { decodeEntry, ENTRY_ANCESTOR, EntryType, TRACK_BEGINS_LEAF, TRACK_ENDS_LEAF, TRACK_TRUSTED, type TrackRecord } from '../format/mod.ts';
-import { close, getInodeFlags, openDirectory, RESTORABLE_FLAGS, readlinkAt, S_IFDIR, xattrsAt, xattrsOfFd } from '../os/mod.ts';
+import {
+  decodeEntry,
+  ENTRY_ANCESTOR,
+  EntryType,
+  TRACK_BEGINS_LEAF,
+  TRACK_ENDS_LEAF,
+  TRACK_TRUSTED,
+  type TrackRecord,
+} from '../format/mod.ts';
+import {
+  close,
+  getInodeFlags,
+  openDirectory,
+  RESTORABLE_FLAGS,
+  readlinkAt,
+  S_IFDIR,
+  xattrsAt,
+  xattrsOfFd,
+} from '../os/mod.ts';
 import { type Captured, type EntryItem, type Item, sizeOf, typeOf, Word, wordsOf } from './item.ts';
 import type { LongFile } from './long-file.ts';
 import { ReadBatch } from './read-batch.ts';
@@ -16,7 +33,12 @@ export interface ProduceOptions {
   readonly log: TrackLog | undefined;
   readonly force: boolean;
   /** Begins to capture a long file. */
-  captureLong(path: ByteString, words: Uint32Array, isSparse: boolean, before: TrackRecord | undefined): Promise<LongFile>;
+  captureLong(
+    path: ByteString,
+    words: Uint32Array,
+    isSparse: boolean,
+    before: TrackRecord | undefined,
+  ): Promise<LongFile>;
   failed(path: ByteString, error: { readonly code: string; readonly message: string }): void;
   /** Rejects when the backup is to stop. */
   check(): void;
@@ -55,7 +77,13 @@ export class Producer {
         await new Promise<void>((resolve) => setImmediate(resolve));
       }
       const record = this.#seek(entry.key);
-      if (record !== undefined && !force && record.flags & TRACK_TRUSTED && record.matches(entry.stat.words) && !this.#wasAncestor(record, entry)) {
+      if (
+        record !== undefined &&
+        !force &&
+        record.flags & TRACK_TRUSTED &&
+        record.matches(entry.stat.words) &&
+        !this.#wasAncestor(record, entry)
+      ) {
         this.#unchanged(record, entry);
       } else {
         this.#breakRun();
@@ -130,8 +158,17 @@ export class Producer {
     const path = entry.key === '' ? '/' : entry.folder + entry.name;
     if (type === undefined) return undefined;
     const item: EntryItem = {
-      kind: 'entry', key: entry.key, path, words, isAncestor: entry.isAncestor, lookedAt: entry.lookedAt, before,
-      rdev: [entry.stat.rdevMajor, entry.stat.rdevMinor], linkGroup: undefined, source: undefined, captured: undefined,
+      kind: 'entry',
+      key: entry.key,
+      path,
+      words,
+      isAncestor: entry.isAncestor,
+      lookedAt: entry.lookedAt,
+      before,
+      rdev: [entry.stat.rdevMajor, entry.stat.rdevMinor],
+      linkGroup: undefined,
+      source: undefined,
+      captured: undefined,
     };
     if (type !== EntryType.folder && words[Word.nlink] > 1) {
       const first = this.#links.get(linkNumber(entry));
@@ -189,9 +226,21 @@ function linkNumber({ stat }: WalkedEntry): string {
 
 /** Everything but files: read here, since it takes a call or two. */
 function captureOther(entry: WalkedEntry, type: EntryType): Captured {
-  const captured = { fingerprint: undefined, content: undefined, inodeFlags: 0, target: undefined, changedWhileRead: false };
-  if (type === EntryType.symlink) return { ...captured, target: readlinkAt(entry.folderFd, entry.name), xattrs: xattrsAt(entry.folderFd, entry.name) };
-  if (type !== EntryType.folder || entry.isAncestor) return { ...captured, xattrs: xattrsAt(entry.folderFd, entry.name) };
+  const captured = {
+    fingerprint: undefined,
+    content: undefined,
+    inodeFlags: 0,
+    target: undefined,
+    changedWhileRead: false,
+  };
+  if (type === EntryType.symlink)
+    return {
+      ...captured,
+      target: readlinkAt(entry.folderFd, entry.name),
+      xattrs: xattrsAt(entry.folderFd, entry.name),
+    };
+  if (type !== EntryType.folder || entry.isAncestor)
+    return { ...captured, xattrs: xattrsAt(entry.folderFd, entry.name) };
   const fd = openDirectory(entry.folderFd, entry.name);
   try {
     return { ...captured, inodeFlags: getInodeFlags(fd) & RESTORABLE_FLAGS, xattrs: xattrsOfFd(fd) };

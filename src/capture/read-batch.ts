@@ -47,7 +47,14 @@ export class ReadBatch {
       statFields(words, stats, i * STAT_FIELDS);
     });
     pipeline
-      .run({ type: 'read', slab: this.#slab, paths: this.#paths.join('\0'), stats, places: Uint32Array.from(this.#places), end: this.#bytes })
+      .run({
+        type: 'read',
+        slab: this.#slab,
+        paths: this.#paths.join('\0'),
+        stats,
+        places: Uint32Array.from(this.#places),
+        end: this.#bytes,
+      })
       .then(this.#result.resolve, this.#result.reject);
   }
 

@@ -1,8 +1,14 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { errnoOf, equalBytes, hexOf, isEverfullError } from '../base/mod.ts';
+import { equalBytes, errnoOf, hexOf, isEverfullError } from '../base/mod.ts';
 import type { KnownSegments } from '../chunk/mod.ts';
 import { digest } from '../crypto/mod.ts';
-import { CHUNK_BYTES_MAX, SEGMENT_BYTES, type SegmentChunk, type SegmentFile, segmentFileRecord } from '../format/mod.ts';
+import {
+  CHUNK_BYTES_MAX,
+  SEGMENT_BYTES,
+  type SegmentChunk,
+  type SegmentFile,
+  segmentFileRecord,
+} from '../format/mod.ts';
 
 /** Shorter files are not worth the hashing: a change costs them a few chunks at most. */
 export const SEGMENTED_BYTES_MIN = 8 * 1024 * 1024;
@@ -109,7 +115,8 @@ export class OldSegments {
       const at = (this.#offsets[i] / SEGMENT_BYTES) * HASH_BYTES;
       hashes.set(this.chunks[this.#owners[i]].hashes.subarray(at, at + HASH_BYTES), (i - first) * HASH_BYTES);
     }
-    const owners = first < end ? this.chunks.slice(Math.max(0, this.#owners[first] - 1), this.#owners[end - 1] + 2) : [];
+    const owners =
+      first < end ? this.chunks.slice(Math.max(0, this.#owners[first] - 1), this.#owners[end - 1] + 2) : [];
     const chunkIds = new Uint8Array(owners.length * 32);
     owners.forEach((chunk, i) => {
       chunkIds.set(chunk.id, i * 32);

@@ -1,8 +1,33 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, renameSync, rmSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
-import { type ByteString, errnoOf, equalBytes, hexOf, isEverfullError } from '../base/mod.ts';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { type ByteString, equalBytes, errnoOf, hexOf, isEverfullError } from '../base/mod.ts';
 import { digest } from '../crypto/mod.ts';
-import { type ChildRef, checkTrackPage, RECORD_BYTES_MAX, STAT_WORDS, TRACK_PAGE_BYTES, TRACK_PAGE_BYTES_MAX, TrackPage, TrackPageWriter, TrackRecord, trackHeadRecord } from '../format/mod.ts';
+import {
+  type ChildRef,
+  checkTrackPage,
+  RECORD_BYTES_MAX,
+  STAT_WORDS,
+  TRACK_PAGE_BYTES,
+  TRACK_PAGE_BYTES_MAX,
+  TrackPage,
+  TrackPageWriter,
+  TrackRecord,
+  trackHeadRecord,
+} from '../format/mod.ts';
 import type { TreeRoot } from '../image/mod.ts';
 
 type TrackHead = ReturnType<typeof trackHeadRecord.decode>;
@@ -59,7 +84,11 @@ export class TrackLog {
   }
 
   describes(tracked: Pick<TrackedImage, 'repositoryId' | 'dataset' | 'image'>): boolean {
-    return equalBytes(this.head.repositoryId, tracked.repositoryId) && equalBytes(this.head.dataset, tracked.dataset) && equalBytes(this.head.image, tracked.image);
+    return (
+      equalBytes(this.head.repositoryId, tracked.repositoryId) &&
+      equalBytes(this.head.dataset, tracked.dataset) &&
+      equalBytes(this.head.image, tracked.image)
+    );
   }
 
   /** The next record, or undefined at the end. A damaged page ends the log: what follows is read anew. */
@@ -152,7 +181,16 @@ export class TrackLogWriter {
 }
 
 function headOf({ repositoryId, dataset, image, sequence, root }: TrackedImage) {
-  return { repositoryId, dataset, image, sequence, root: root.root, level: root.level, items: root.items, length: root.length };
+  return {
+    repositoryId,
+    dataset,
+    image,
+    sequence,
+    root: root.root,
+    level: root.level,
+    items: root.items,
+    length: root.length,
+  };
 }
 
 /** Says that an unchanged log describes a newer image. */
@@ -170,7 +208,8 @@ function writeHead(folder: string, head: TrackHead): void {
 
 /** Older logs, and those of backups that died. */
 function removeOthers(folder: string, file: string): void {
-  for (const name of readdirSync(folder)) if (/^[0-9a-f]{32}$/.test(name) && name !== file) unlinkSync(`${folder}/${name}`);
+  for (const name of readdirSync(folder))
+    if (/^[0-9a-f]{32}$/.test(name) && name !== file) unlinkSync(`${folder}/${name}`);
 }
 
 export { STAT_WORDS };

@@ -1,6 +1,21 @@
 import { type ByteString, errnoOf } from '../base/mod.ts';
 import { folderPrefix, type PathKey } from '../format/mod.ts';
-import { AT_FDCWD, close, DirectoryReader, errnoName, O_DIRECTORY, O_RDONLY, open, openDirectory, openDirectoryPath, openFile, read, S_IFDIR, S_IFREG, StatBuffer } from '../os/mod.ts';
+import {
+  AT_FDCWD,
+  close,
+  DirectoryReader,
+  errnoName,
+  O_DIRECTORY,
+  O_RDONLY,
+  open,
+  openDirectory,
+  openDirectoryPath,
+  openFile,
+  read,
+  S_IFDIR,
+  S_IFREG,
+  StatBuffer,
+} from '../os/mod.ts';
 import { leavesOut, type Marker, type Selection } from './select/mod.ts';
 
 /** An entry as the walk comes to it. One object serves for all: it is good until the next step. */
@@ -60,7 +75,15 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
   const { selection } = options;
   const reader = new DirectoryReader();
   const stat = new StatBuffer();
-  const entry: WalkedEntry = { key: '', name: '', folder: '/', folderFd: AT_FDCWD, stat, isAncestor: false, lookedAt: options.now() };
+  const entry: WalkedEntry = {
+    key: '',
+    name: '',
+    folder: '/',
+    folderFd: AT_FDCWD,
+    stat,
+    isAncestor: false,
+    lookedAt: options.now(),
+  };
   const leaveOut = byFolder(options.leaveOut);
   const stack: OpenFolder[] = [];
 
@@ -77,7 +100,12 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
   };
 
   /** Lists a folder, yields its entries, and leaves it on the stack if it has subfolders to look into. */
-  function* enter(fd: number, path: ByteString, rootDevice: number, wanted: Wanted | undefined): Generator<WalkedEntry> {
+  function* enter(
+    fd: number,
+    path: ByteString,
+    rootDevice: number,
+    wanted: Wanted | undefined,
+  ): Generator<WalkedEntry> {
     const isAncestor = wanted !== undefined && !wanted.isWhole;
     const prefix = folderPrefix(path === '/' ? '/' : path.slice(0, -1));
     const subfolders: ByteString[] = [];
@@ -87,7 +115,10 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
     entry.lookedAt = options.now();
     const listing = isAncestor ? undefined : reader.read(fd);
     const names = listing === undefined ? [...wanted!.children.keys()].sort() : listing.names;
-    const markers = listing === undefined || selection.markers.length === 0 ? NO_MARKERS : findMarkers(selection, fd, names, path, failed);
+    const markers =
+      listing === undefined || selection.markers.length === 0
+        ? NO_MARKERS
+        : findMarkers(selection, fd, names, path, failed);
     for (let i = 0; i < names.length; i++) {
       const name = names[i];
       const child = isAncestor ? wanted!.children.get(name) : undefined;
@@ -96,11 +127,18 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
         continue;
       }
       const onTheWay = child !== undefined && !child.isWhole;
-      if (!onTheWay && (selection.excludesPath(path + name) || (markers.length > 0 && leavesOut(markers, name)))) continue;
+      if (
+        !onTheWay &&
+        (selection.excludesPath(path + name) || (markers.length > 0 && leavesOut(markers, name)))
+      )
+        continue;
       if (listing !== undefined) {
         const errno = stat.atAddress(fd, listing.address(i));
         if (errno !== 0) {
-          failed(path + name, { code: errnoName(errno), message: `${errnoName(errno)}: could not look at it` });
+          failed(path + name, {
+            code: errnoName(errno),
+            message: `${errnoName(errno)}: could not look at it`,
+          });
           continue;
         }
       } else {
@@ -149,7 +187,8 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
         continue;
       }
       const name = top.subfolders[top.next++];
-      const child = top.wanted !== undefined && !top.wanted.isWhole ? top.wanted.children.get(name) : undefined;
+      const child =
+        top.wanted !== undefined && !top.wanted.isWhole ? top.wanted.children.get(name) : undefined;
       try {
         const fd = openFolder(top.fd, top.path, name, child !== undefined && !child.isWhole);
         let rootDevice = top.rootDevice;
@@ -183,25 +222,34 @@ function lookThrough(stat: StatBuffer, folderFd: number, name: ByteString): void
   }
 }
 
-function findMarkers(selection: Selection, fd: number, names: readonly ByteString[], path: ByteString, failed: (path: ByteString, error: unknown) => void): readonly Marker[] {
+function findMarkers(
+  selection: Selection,
+  fd: number,
+  names: readonly ByteString[],
+  path: ByteString,
+  failed: (path: ByteString, error: unknown) => void,
+): readonly Marker[] {
   const all = new Set(names);
   const stat = new StatBuffer();
-  return selection.markersIn((name) => all.has(name), (name, length) => {
-    try {
-      const file = openFile(fd, name);
+  return selection.markersIn(
+    (name) => all.has(name),
+    (name, length) => {
       try {
-        stat.fd(file);
-        if (stat.type !== S_IFREG) return undefined;
-        const bytes = Buffer.alloc(length);
-        return bytes.subarray(0, read(file, bytes, 0, length, 0));
-      } finally {
-        close(file);
+        const file = openFile(fd, name);
+        try {
+          stat.fd(file);
+          if (stat.type !== S_IFREG) return undefined;
+          const bytes = Buffer.alloc(length);
+          return bytes.subarray(0, read(file, bytes, 0, length, 0));
+        } finally {
+          close(file);
+        }
+      } catch (error) {
+        failed(path + name, error);
+        return undefined;
       }
-    } catch (error) {
-      failed(path + name, error);
-      return undefined;
-    }
-  });
+    },
+  );
 }
 
 function wantedTree(paths: readonly ByteString[]): Wanted {

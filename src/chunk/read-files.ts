@@ -1,7 +1,25 @@
 import { type ByteString, errnoOf } from '../base/mod.ts';
 import type { DomainSecrets } from '../crypto/mod.ts';
-import { close, getInodeFlags, openFile, RESTORABLE_FLAGS, read, reachPath, S_IFREG, type StatBuffer, xattrsOfFd } from '../os/mod.ts';
-import { type FileAttributes, type ReadFailure, type ReadResult, ReadStatus, type ReadTask, STAT_FIELDS, StatField } from './tasks.ts';
+import {
+  close,
+  getInodeFlags,
+  openFile,
+  RESTORABLE_FLAGS,
+  reachPath,
+  read,
+  S_IFREG,
+  type StatBuffer,
+  xattrsOfFd,
+} from '../os/mod.ts';
+import {
+  type FileAttributes,
+  type ReadFailure,
+  type ReadResult,
+  ReadStatus,
+  type ReadTask,
+  STAT_FIELDS,
+  StatField,
+} from './tasks.ts';
 
 /** Writes the fields of `stat` that tell whether a file was written into `out` from `at` on. */
 export function writeStat(stat: StatBuffer, out: Float64Array, at: number): void {
@@ -51,7 +69,8 @@ export function openRegular(path: ByteString, stat: StatBuffer): number {
   const fd = reachPath(path, openFile);
   try {
     stat.fd(fd);
-    if (stat.type !== S_IFREG) throw Object.assign(new Error('it is no longer a regular file'), { code: 'ESTALE' });
+    if (stat.type !== S_IFREG)
+      throw Object.assign(new Error('it is no longer a regular file'), { code: 'ESTALE' });
   } catch (error) {
     close(fd);
     throw error;
@@ -63,7 +82,12 @@ export function openRegular(path: ByteString, stat: StatBuffer): number {
  * Reads each file whole into its place: stat by the walk, read, stat. Where the two differ the caller
  * decides whether to try once more with the new one. About 12 µs a file besides the copying.
  */
-export function readFiles(task: ReadTask, slabs: readonly Uint8Array[], secrets: DomainSecrets, stat: StatBuffer): ReadResult {
+export function readFiles(
+  task: ReadTask,
+  slabs: readonly Uint8Array[],
+  secrets: DomainSecrets,
+  stat: StatBuffer,
+): ReadResult {
   const paths = task.paths.split('\0');
   const count = task.places.length;
   const slab = slabs[task.slab];
@@ -80,13 +104,16 @@ export function readFiles(task: ReadTask, slabs: readonly Uint8Array[], secrets:
       const fd = reachPath(paths[index], openFile);
       try {
         let length = 0;
-        for (let got = 1; got > 0 && length < room; length += got) got = read(fd, slab, place + length, room - length, length);
+        for (let got = 1; got > 0 && length < room; length += got)
+          got = read(fd, slab, place + length, room - length, length);
         attributes.collect(fd, index);
         stat.fd(fd);
         lengths[index] = length;
         writeStat(stat, stats, index * STAT_FIELDS);
-        if (stat.type !== S_IFREG) throw Object.assign(new Error('it is no longer a regular file'), { code: 'ESTALE' });
-        const isWhole = length === stat.size && sameStat(task.stats, index * STAT_FIELDS, stats, index * STAT_FIELDS);
+        if (stat.type !== S_IFREG)
+          throw Object.assign(new Error('it is no longer a regular file'), { code: 'ESTALE' });
+        const isWhole =
+          length === stat.size && sameStat(task.stats, index * STAT_FIELDS, stats, index * STAT_FIELDS);
         status[index] = isWhole ? ReadStatus.whole : ReadStatus.changed;
       } finally {
         close(fd);

@@ -1,22 +1,42 @@
 import type { DomainSecrets } from '../crypto/mod.ts';
 import { SEGMENT_BYTES } from '../format/mod.ts';
 import { close, read, type StatBuffer, seekData, seekHole } from '../os/mod.ts';
-import { cutAt } from './cut.ts';
+import type { Cutter } from './cutter.ts';
 import { AttributeCollector, failureOf, openRegular, sameStat, writeStat } from './read-files.ts';
-import { type CutResult, type CutTask, type KnownSegments, type ScannedChunk, type ScanResult, type ScanTask, STAT_FIELDS } from './tasks.ts';
+import type { SlabPlace } from './slabs.ts';
+import {
+  type CutResult,
+  type CutTask,
+  type KnownSegments,
+  type ScannedChunk,
+  type ScanResult,
+  type ScanTask,
+  STAT_FIELDS,
+} from './tasks.ts';
 
 const NO_BYTES = new Uint8Array(0);
 
 /** Cuts the bytes that are in a slab: whole chunks, and the last one when the data ends. */
-function cutAll(slab: Uint8Array, length: number, isLast: boolean, gear: Uint32Array, secrets: DomainSecrets, wantSegments: boolean, known: ReadonlySet<string> = new Set()): { chunks: ScannedChunk[]; used: number } {
+function cutAll(
+  slab: Uint8Array,
+  place: SlabPlace,
+  length: number,
+  isLast: boolean,
+  cutter: Cutter,
+  secrets: DomainSecrets,
+  wantSegments: boolean,
+  known: ReadonlySet<string> = new Set(),
+): { chunks: ScannedChunk[]; used: number } {
   const chunks: ScannedChunk[] = [];
   let start = 0;
   while (start < length) {
-    const end = cutAt(slab, start, length, isLast, gear);
-    if (end < 0) break;
+    const cut = cutter.cutAt(place.at + start, place.at + length, isLast);
+    if (cut < 0) break;
+    const end = cut - place.at;
     const bytes = slab.subarray(start, end);
     const id = secrets.chunkId(bytes);
-    const segments = wantSegments && !known.has(id.toString('latin1')) ? hashSegments(bytes, secrets) : NO_BYTES;
+    const segments =
+      wantSegments && !known.has(id.toString('latin1')) ? hashSegments(bytes, secrets) : NO_BYTES;
     chunks.push({ at: start, length: end - start, id, segments });
     start = end;
   }
@@ -26,20 +46,35 @@ function cutAll(slab: Uint8Array, length: number, isLast: boolean, gear: Uint32A
 function hashSegments(bytes: Uint8Array, secrets: DomainSecrets): Uint8Array {
   const count = Math.ceil(bytes.length / SEGMENT_BYTES);
   const hashes = new Uint8Array(count * 16);
-  for (let i = 0; i < count; i++) hashes.set(secrets.segmentHash(bytes.subarray(i * SEGMENT_BYTES, (i + 1) * SEGMENT_BYTES)), i * 16);
+  for (let i = 0; i < count; i++)
+    hashes.set(secrets.segmentHash(bytes.subarray(i * SEGMENT_BYTES, (i + 1) * SEGMENT_BYTES)), i * 16);
   return hashes;
 }
 
-export function cutSlab(task: CutTask, slabs: readonly Uint8Array[], secrets: DomainSecrets, gear: Uint32Array): CutResult {
-  return cutAll(slabs[task.slab], task.length, task.isLast, gear, secrets, false);
+export function cutSlab(
+  task: CutTask,
+  slabs: readonly Uint8Array[],
+  places: readonly SlabPlace[],
+  secrets: DomainSecrets,
+  cutter: Cutter,
+): CutResult {
+  return cutAll(slabs[task.slab], places[task.slab], task.length, task.isLast, cutter, secrets, false);
 }
 
 /**
  * Reads the next slab of a long file, without its holes, and cuts it: chunks run on across holes, so
  * that many small islands of data share chunks. Stateless: what is left uncut is read again.
  */
-export function scanFile(task: ScanTask, slabs: readonly Uint8Array[], secrets: DomainSecrets, gear: Uint32Array, stat: StatBuffer): ScanResult {
-  const slab = slabs[task.slab];
+export function scanFile(
+  task: ScanTask,
+  slabs: readonly Uint8Array[],
+  places: readonly SlabPlace[],
+  secrets: DomainSecrets,
+  cutter: Cutter,
+  stat: StatBuffer,
+): ScanResult {
+  const place = places[task.slab];
+  const slab = slabs[task.slab].subarray(0, place.length);
   const stats = new Float64Array(STAT_FIELDS);
   const attributes = new AttributeCollector(1);
   try {
@@ -51,14 +86,34 @@ export function scanFile(task: ScanTask, slabs: readonly Uint8Array[], secrets: 
       stat.fd(fd);
       writeStat(stat, stats, 0);
       const old = idSet(task.known);
-      const { chunks, used } = cutAll(slab, extents.bytes, extents.isLast, gear, secrets, task.wantSegments, old);
+      const { chunks, used } = cutAll(
+        slab,
+        place,
+        extents.bytes,
+        extents.isLast,
+        cutter,
+        secrets,
+        task.wantSegments,
+        old,
+      );
       const isAll = extents.isLast && used === extents.bytes;
       const holes = extents.holes.filter((hole) => hole.before < used || isAll);
-      const matches = task.known === undefined ? NO_BYTES : matchSegments(task.known, chunks.filter(({ id }) => !old.has(Buffer.from(id).toString('latin1'))), extents, slab, secrets);
+      const matches =
+        task.known === undefined
+          ? NO_BYTES
+          : matchSegments(
+              task.known,
+              chunks.filter(({ id }) => !old.has(Buffer.from(id).toString('latin1'))),
+              extents,
+              slab,
+              secrets,
+            );
       return {
         failure: undefined,
         isUnchanged: sameStat(task.stat, 0, stats, 0) && !extents.isShort,
-        stat: stats, chunks, matches,
+        stat: stats,
+        chunks,
+        matches,
         holes: Float64Array.from(holes.flatMap((hole) => [hole.before, hole.length])),
         next: isAll ? undefined : extents.positionOf(used),
         attributes: attributes.done(),
@@ -67,7 +122,16 @@ export function scanFile(task: ScanTask, slabs: readonly Uint8Array[], secrets: 
       close(fd);
     }
   } catch (error) {
-    return { failure: failureOf(0, error), isUnchanged: false, stat: stats, chunks: [], holes: new Float64Array(0), next: undefined, matches: NO_BYTES, attributes: attributes.done() };
+    return {
+      failure: failureOf(0, error),
+      isUnchanged: false,
+      stat: stats,
+      chunks: [],
+      holes: new Float64Array(0),
+      next: undefined,
+      matches: NO_BYTES,
+      attributes: attributes.done(),
+    };
   }
 }
 
@@ -104,7 +168,8 @@ class Extents {
       else high = middle - 1;
     }
     const run = this.runs[low];
-    if (run === undefined || position < run.position || position + length > run.position + run.length) return -1;
+    if (run === undefined || position < run.position || position + length > run.position + run.length)
+      return -1;
     return run.at + position - run.position;
   }
 }
@@ -150,18 +215,31 @@ function fill(fd: number, slab: Uint8Array, from: number, size: number, isSparse
 
 function idSet(known: KnownSegments | undefined): Set<string> {
   const ids = new Set<string>();
-  if (known !== undefined) for (let at = 0; at < known.chunkIds.length; at += 32) ids.add(Buffer.from(known.chunkIds.subarray(at, at + 32)).toString('latin1'));
+  if (known !== undefined)
+    for (let at = 0; at < known.chunkIds.length; at += 32)
+      ids.add(Buffer.from(known.chunkIds.subarray(at, at + 32)).toString('latin1'));
   return ids;
 }
 
 /** Which of the known segments the file still has at their places, looked for only in chunks that are new. */
-function matchSegments(known: KnownSegments, fresh: readonly ScannedChunk[], extents: Extents, slab: Uint8Array, secrets: DomainSecrets): Uint8Array {
+function matchSegments(
+  known: KnownSegments,
+  fresh: readonly ScannedChunk[],
+  extents: Extents,
+  slab: Uint8Array,
+  secrets: DomainSecrets,
+): Uint8Array {
   const matches = new Uint8Array(known.positions.length);
   if (fresh.length === 0) return matches;
   for (let i = 0; i < matches.length; i++) {
     const length = known.lengths[i];
     const at = extents.slabPlaceOf(known.positions[i], length);
-    if (length === 0 || at < 0 || !fresh.some((chunk) => at >= chunk.at && at + length <= chunk.at + chunk.length)) continue;
+    if (
+      length === 0 ||
+      at < 0 ||
+      !fresh.some((chunk) => at >= chunk.at && at + length <= chunk.at + chunk.length)
+    )
+      continue;
     const hash = secrets.segmentHash(slab.subarray(at, at + length));
     if (Buffer.compare(hash, known.hashes.subarray(i * 16, i * 16 + 16)) === 0) matches[i] = 1;
   }

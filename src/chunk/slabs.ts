@@ -1,3 +1,5 @@
+import { GEAR_BYTES } from './cutter.ts';
+
 /** Long files are read this many bytes at a time: two of the longest chunks. */
 export const SCAN_BYTES = 8 * 1024 * 1024;
 /** Small files are read this many bytes at a time. */
@@ -6,21 +8,27 @@ export const BATCH_BYTES = 2 * 1024 * 1024;
 export const GROUP_BYTES_TARGET = 1024 * 1024;
 const GROUP_BYTES = GROUP_BYTES_TARGET + 512 * 1024;
 
-/** The sizes of all memory that a pipeline with so many threads shares, and whose it is. */
-export function sharedMemory(threads: number): { buffers: SharedArrayBuffer[]; scans: Slabs; batches: Slabs; groups: Slabs } {
-  const buffers: SharedArrayBuffer[] = [];
-  const make = (count: number, bytes: number) => {
-    const first = buffers.length;
-    for (let i = 0; i < count; i++) buffers.push(new SharedArrayBuffer(bytes));
-    return new Slabs(first, count);
-  };
-  // Separate pools: a long file never waits for small ones that wait for it, nor either for a group.
-  return { scans: make(threads + 2, SCAN_BYTES), batches: make(threads * 2 + 2, BATCH_BYTES), groups: make(threads * 2 + 4, GROUP_BYTES), buffers };
+/** Room for the headers and tags of sealed frames, which take the place of the chunks that they hold. */
+const SLACK_BYTES = 64 * 1024;
+const PAGE_BYTES = 64 * 1024;
+
+/** A part of the shared memory. */
+export interface SlabPlace {
+  /** The address of its first byte. */
+  readonly at: number;
+  /** Bytes for data; the slack comes on top. */
+  readonly length: number;
+}
+
+/** Where each slab lies, by number. */
+export interface SharedMemory {
+  readonly memory: WebAssembly.Memory;
+  readonly places: readonly SlabPlace[];
 }
 
 /**
- * Memory that all threads see, lent piece by piece: files are read into it by one worker and sealed out
- * of it by another, without a copy in between. How many slabs there are bounds what is in flight.
+ * Memory that all threads see, lent piece by piece: files are read into it by one worker and sealed in
+ * it by another, without a copy in between. How many slabs there are bounds what is in flight.
  */
 export class Slabs {
   readonly #first: number;
@@ -28,6 +36,7 @@ export class Slabs {
   readonly #free: number[];
   readonly #waiting: ((slab: number) => void)[] = [];
 
+  /** @param first the number of the first of `count` slabs */
   constructor(first: number, count: number) {
     this.#first = first;
     this.#uses = new Array<number>(count).fill(0);
@@ -51,4 +60,35 @@ export class Slabs {
     if (next !== undefined) next(slab);
     else this.#free.push(slab);
   }
+}
+
+/** The memory of a pipeline with so many threads, and the pools that lend it. */
+export function layOut(threads: number): SharedMemory & { scans: Slabs; batches: Slabs; groups: Slabs } {
+  const places: SlabPlace[] = [];
+  let end = GEAR_BYTES;
+  const make = (count: number, length: number) => {
+    const first = places.length;
+    for (let i = 0; i < count; i++) {
+      places.push({ at: end, length });
+      end += length + SLACK_BYTES;
+    }
+    return new Slabs(first, count);
+  };
+  // Separate pools: a long file never waits for small ones that wait for it, nor either for a group.
+  const scans = make(threads + 4, SCAN_BYTES);
+  const batches = make(threads * 2 + 2, BATCH_BYTES);
+  const groups = make(threads * 2 + 6, GROUP_BYTES);
+  const pages = Math.ceil(end / PAGE_BYTES);
+  return {
+    memory: new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }),
+    places,
+    scans,
+    batches,
+    groups,
+  };
+}
+
+/** The bytes of each slab, slack included. */
+export function viewsOf({ memory, places }: SharedMemory): Uint8Array[] {
+  return places.map(({ at, length }) => new Uint8Array(memory.buffer, at, length + SLACK_BYTES));
 }

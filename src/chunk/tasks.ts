@@ -1,10 +1,10 @@
-import type { ExtendedAttribute } from '../format/mod.ts';
 import type { ByteString } from '../base/mod.ts';
+import type { ExtendedAttribute } from '../format/mod.ts';
 import type { CompressionMode } from './compress.ts';
+import type { SharedMemory } from './slabs.ts';
 
 /** What a worker is made with. The secrets never leave the process. */
-export interface WorkerSetup {
-  readonly slabs: readonly SharedArrayBuffer[];
+export interface WorkerSetup extends SharedMemory {
   readonly domainSecret: Uint8Array;
   readonly dataKey: Uint8Array;
   readonly dataKeyId: Uint8Array;
@@ -13,7 +13,16 @@ export interface WorkerSetup {
 
 /** Numbers a file that {@link STAT_FIELDS} describe: what tells whether it was written in between. */
 export const STAT_FIELDS = 8;
-export const StatField = { size: 0, mtimeSeconds: 1, mtimeNanoseconds: 2, ctimeSeconds: 3, ctimeNanoseconds: 4, inode: 5, deviceMajor: 6, deviceMinor: 7 } as const;
+export const StatField = {
+  size: 0,
+  mtimeSeconds: 1,
+  mtimeNanoseconds: 2,
+  ctimeSeconds: 3,
+  ctimeNanoseconds: 4,
+  inode: 5,
+  deviceMajor: 6,
+  deviceMinor: 7,
+} as const;
 
 /** Reads small files whole, one after another, into a slab. */
 export interface ReadTask {
@@ -128,19 +137,27 @@ export interface CutResult {
   readonly used: number;
 }
 
-/** Makes a frame of a chunk: parts of slabs, one after another. */
+/** Makes frames of some of the chunks in a slab. */
 export interface SealTask {
   readonly type: 'seal';
-  /** slab, offset and length of each part. */
-  readonly parts: Uint32Array;
+  readonly slab: number;
+  /** In the order of their places. */
+  readonly chunks: readonly ChunkToSeal[];
+}
+
+export interface ChunkToSeal {
+  readonly at: number;
+  readonly length: number;
   /** Known for chunks of long files. */
   readonly id: Uint8Array | undefined;
 }
 
-export interface SealResult {
+/** A frame, which lies in the slab now: the chunks that were there are gone. */
+export interface SealedChunk {
   readonly id: Uint8Array;
-  readonly frame: Uint8Array;
-  /** Unkeyed BLAKE3 of `frame`. */
+  readonly at: number;
+  readonly frameLength: number;
+  /** Unkeyed BLAKE3 of the frame. */
   readonly digest: Uint8Array;
   readonly plainLength: number;
 }
@@ -151,9 +168,8 @@ export interface TaskResults {
   read: ReadResult;
   scan: ScanResult;
   cut: CutResult;
-  seal: SealResult;
+  seal: readonly SealedChunk[];
 }
 
 /** Files below this share chunks; longer ones are cut. The least length of a cut chunk, so neither makes smaller ones. */
 export const SMALL_FILE_BYTES_MAX = 512 * 1024;
-

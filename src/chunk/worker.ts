@@ -1,53 +1,67 @@
 /** The program of a worker thread: reads, cuts, hashes, compresses and seals. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { DomainSecrets, digest, Sealer } from '../crypto/mod.ts';
-import { CHUNK_BYTES_MAX, FrameKind } from '../format/mod.ts';
+import { FRAME_BYTES_MAX, FrameKind } from '../format/mod.ts';
 import { StatBuffer } from '../os/mod.ts';
-import { encodeFrame } from './frame-codec.ts';
+import { Cutter } from './cutter.ts';
+import { encodeFrameInto } from './frame-codec.ts';
 import { readFiles } from './read-files.ts';
 import { cutSlab, scanFile } from './scan-file.ts';
-import type { SealResult, SealTask, Task, WorkerSetup } from './tasks.ts';
+import { viewsOf } from './slabs.ts';
+import type { SealedChunk, SealTask, Task, WorkerSetup } from './tasks.ts';
 
 const setup = workerData as WorkerSetup;
-const slabs = setup.slabs.map((buffer) => new Uint8Array(buffer));
+const { places } = setup;
+const slabs = viewsOf(setup);
 const secrets = new DomainSecrets(setup.domainSecret);
 const sealer = new Sealer(setup.dataKey, setup.dataKeyId);
-const gear = secrets.gearTable();
+const cutter = new Cutter(setup.memory);
 const stat = new StatBuffer();
-const gathered = Buffer.allocUnsafeSlow(CHUNK_BYTES_MAX);
+const aside = Buffer.allocUnsafeSlow(FRAME_BYTES_MAX);
 
-function seal(task: SealTask): SealResult {
-  const { parts } = task;
-  let plain: Uint8Array;
-  if (parts.length === 3) {
-    plain = slabs[parts[0]].subarray(parts[1], parts[1] + parts[2]);
-  } else {
-    let length = 0;
-    for (let i = 0; i < parts.length; i += 3) {
-      gathered.set(slabs[parts[i]].subarray(parts[i + 1], parts[i + 1] + parts[i + 2]), length);
-      length += parts[i + 2];
-    }
-    plain = gathered.subarray(0, length);
+/**
+ * Frames go where the chunks were, from the end of the slab down: a frame is at most a header and a
+ * tag longer than its chunk, and the slack at the end has room for those, so that no frame reaches
+ * into a chunk that comes before it.
+ */
+function seal({ slab, chunks }: SealTask): SealedChunk[] {
+  const bytes = slabs[slab];
+  const sealed: SealedChunk[] = [];
+  let end = bytes.length;
+  for (const { at, length, id: known } of chunks.toReversed()) {
+    const plain = bytes.subarray(at, at + length);
+    const id = known ?? secrets.chunkId(plain);
+    const frame = encodeFrameInto(
+      (size) => aside.subarray(0, size),
+      { kind: FrameKind.chunk, id, plain, chunks: [], nodes: [] },
+      sealer,
+      secrets.secretsId,
+      setup.compression,
+    );
+    end -= frame.length;
+    if (end < at) throw new Error('a frame does not fit in the place of its chunk');
+    bytes.set(frame, end);
+    sealed.push({ id, at: end, frameLength: frame.length, digest: digest(frame), plainLength: length });
   }
-  const id = task.id ?? secrets.chunkId(plain);
-  const frame = encodeFrame({ kind: FrameKind.chunk, id, plain, chunks: [], nodes: [] }, sealer, secrets.secretsId, setup.compression);
-  return { id, frame, digest: digest(frame), plainLength: plain.length };
+  return sealed.reverse();
 }
 
 function run(task: Task): unknown {
   switch (task.type) {
-    case 'read': return readFiles(task, slabs, secrets, stat);
-    case 'scan': return scanFile(task, slabs, secrets, gear, stat);
-    case 'cut': return cutSlab(task, slabs, secrets, gear);
-    case 'seal': return seal(task);
+    case 'read':
+      return readFiles(task, slabs, secrets, stat);
+    case 'scan':
+      return scanFile(task, slabs, places, secrets, cutter, stat);
+    case 'cut':
+      return cutSlab(task, slabs, places, secrets, cutter);
+    case 'seal':
+      return seal(task);
   }
 }
 
 parentPort!.on('message', ({ number, task }: { number: number; task: Task }) => {
   try {
-    const result = run(task);
-    const transfer = task.type === 'seal' ? [(result as SealResult).frame.buffer as ArrayBuffer] : [];
-    parentPort!.postMessage({ number, result }, transfer);
+    parentPort!.postMessage({ number, result: run(task) });
   } catch (error) {
     parentPort!.postMessage({ number, error });
   }

@@ -7,8 +7,14 @@ export function globalOptions(): Option[] {
   return [
     new Option('-r, --repo <place>', 'the repository: a folder (EVERFULL_REPOSITORY)'),
     new Option('--repository-file <file>', 'a file that names the repository (EVERFULL_REPOSITORY_FILE)'),
-    new Option('-p, --password-file <file>', 'a file that holds the password (EVERFULL_PASSWORD_FILE, EVERFULL_PASSWORD)'),
-    new Option('--password-command <command>', 'a shell command that prints the password (EVERFULL_PASSWORD_COMMAND)'),
+    new Option(
+      '-p, --password-file <file>',
+      'a file that holds the password (EVERFULL_PASSWORD_FILE, EVERFULL_PASSWORD)',
+    ),
+    new Option(
+      '--password-command <command>',
+      'a shell command that prints the password (EVERFULL_PASSWORD_COMMAND)',
+    ),
     new Option('--key-file <file>', 'a key file that everfull made (EVERFULL_KEY_FILE)'),
     new Option('--recovery-file <file>', 'a file that holds a recovery code'),
     new Option('--json', 'print JSON for programs'),
@@ -16,9 +22,14 @@ export function globalOptions(): Option[] {
     new Option('-v, --verbose', 'say more; twice: name every file')
       // Counted: each one raises it.
       .argParser((_, earlier: number | undefined) => (earlier ?? 0) + 1),
-    new Option('--cache-dir <folder>', 'where to keep caches and logs (EVERFULL_CACHE_DIR, ~/.cache/everfull)'),
+    new Option(
+      '--cache-dir <folder>',
+      'where to keep caches and logs (EVERFULL_CACHE_DIR, ~/.cache/everfull)',
+    ),
     new Option('--no-cache', 'keep and use no caches and logs'),
-    new Option('--compression <mode>', 'how hard to compress (EVERFULL_COMPRESSION; auto)').choices(COMPRESSION_MODES),
+    new Option('--compression <mode>', 'how hard to compress (EVERFULL_COMPRESSION; auto)').choices(
+      COMPRESSION_MODES,
+    ),
   ];
 }
 

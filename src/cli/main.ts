@@ -13,7 +13,8 @@ function version(): string {
 
 /** Compiled code is kept beside the caches, which halves the time to start; where that cannot be, nothing is lost. */
 function keepCompiledCode(): void {
-  const caches = env.EVERFULL_CACHE_DIR || (env.HOME && join(env.XDG_CACHE_HOME || join(env.HOME, '.cache'), 'everfull'));
+  const caches =
+    env.EVERFULL_CACHE_DIR || (env.HOME && join(env.XDG_CACHE_HOME || join(env.HOME, '.cache'), 'everfull'));
   if (caches && !parameters.includes('--no-cache')) enableCompileCache(join(caches, 'compiled'));
 }
 

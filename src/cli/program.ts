@@ -1,8 +1,9 @@
 import { Command, CommanderError } from 'commander';
+import { isEverfullError } from '../base/mod.ts';
 import { globalFlagsOf, globalOptions } from './global-options.ts';
 import { Run, settingsOf } from './opening/mod.ts';
-import { type Failure, failureOf } from './terminal/mod.ts';
-import { type Begin, VERBS } from './verbs/mod.ts';
+import { escapeText, type Failure, failureOf } from './terminal/mod.ts';
+import { type Begin, VERBS, type Verb } from './verbs/mod.ts';
 
 const INTERRUPTED = 130;
 
@@ -35,7 +36,7 @@ export async function main(parameters: readonly string[], version: string): Prom
   });
   const runs: Run[] = [];
   const begin: Begin = (command) => {
-    const run = new Run(settingsOf(globalFlagsOf(command), process.env), interrupted.signal);
+    const run = new Run(settingsOf(globalFlagsOf(command), process.env), version, interrupted.signal);
     runs.push(run);
     outlivesOutput = WORKERS.has(command.name());
     return run;
@@ -47,23 +48,36 @@ export async function main(parameters: readonly string[], version: string): Prom
     for (const run of runs) await run.close();
     process.exit(runs[0]?.exitCode ?? 0);
   } catch (error) {
-    for (const run of runs) run.reporter.clear();
-    if (error instanceof CommanderError && (error.exitCode === 0 || error.code === 'commander.help')) process.exit(error.exitCode);
-    const failure = interrupted.signal.aborted ? INTERRUPTION : failureOf(error, process.env.EVERFULL_DEBUG === '1');
-    report(error instanceof CommanderError ? usageFailure(error) : failure, parameters.includes('--json'));
-    process.exit(error instanceof CommanderError ? 1 : failure.exitCode);
+    for (const run of runs) await run.output.flush();
+    if (error instanceof CommanderError && (error.exitCode === 0 || error.code === 'commander.help')) {
+      process.exit(error.exitCode);
+    }
+    const failure = failureIn(error, interrupted.signal, parameters);
+    report(failure, parameters.includes('--json'));
+    process.exit(failure.exitCode);
   }
 }
 
 /** Verbs whose work is worth doing when nobody reads what they print. */
-const WORKERS: ReadonlySet<string> = new Set(['backup', 'restore', 'init', 'check', 'add', 'remove', 'passwd']);
+const WORKERS: ReadonlySet<string> = new Set([
+  'backup',
+  'restore',
+  'init',
+  'check',
+  'add',
+  'remove',
+  'passwd',
+]);
 let outlivesOutput = false;
 
-const INTERRUPTION: Failure = {
-  exitCode: INTERRUPTED,
-  lines: ['everfull: interrupted'],
-  message: 'interrupted',
-};
+function failureIn(error: unknown, signal: AbortSignal, parameters: readonly string[]): Failure {
+  if (error instanceof CommanderError) return usageFailure(error, parameters);
+  if (signal.aborted && !isEverfullError(error, 'interrupted')) {
+    // Whatever broke off first, this is why.
+    return { exitCode: INTERRUPTED, lines: ['everfull: interrupted'], message: 'interrupted' };
+  }
+  return failureOf(error, process.env.EVERFULL_DEBUG === '1');
+}
 
 function report(failure: Failure, json: boolean): void {
   const line = { message_type: 'exit_error', code: failure.exitCode, message: failure.message };
@@ -71,12 +85,26 @@ function report(failure: Failure, json: boolean): void {
 }
 
 /** The parser's own words: what is wrong, what may have been meant, where help is. */
-function usageFailure({ message }: CommanderError): Failure {
-  const lines = message.replace(/^error: /, '').split('\n');
-  return { exitCode: 1, lines: [`everfull: ${lines[0]}`, ...lines.slice(1).map((line) => `  ${line}`)], message: lines.join(' ') };
+function usageFailure({ message }: CommanderError, parameters: readonly string[]): Failure {
+  const lines = message
+    .replace(/^error: /, '')
+    .split('\n')
+    .map(escapeText);
+  const verb = VERBS.find(({ name, aliases }) =>
+    parameters.some((word) => word === name || aliases.includes(word)),
+  );
+  return {
+    exitCode: 1,
+    lines: [
+      `everfull: ${lines[0]}`,
+      ...lines.slice(1).map((line) => `  ${line}`),
+      `  See: everfull ${verb === undefined ? '' : `${verb.name} `}--help`,
+    ],
+    message: lines.join(' '),
+  };
 }
 
-/** The whole command tree. Verbs are empty until they are called, or {@link loadAll} fills them. */
+/** The whole command tree. Verbs are empty until they are called, or {@link wholeProgram} fills them. */
 export function programOf(version: string, begin: Begin): Command {
   const program = new Command('everfull')
     .description('Backups of files: every backup a full, at the price of an increment.')
@@ -94,17 +122,22 @@ export function programOf(version: string, begin: Begin): Command {
       .command(verb.name)
       .aliases([...verb.aliases])
       .summary(verb.summary)
-      .description(`${verb.summary[0]!.toUpperCase()}${verb.summary.slice(1)}.`)
+      .description(descriptionOf(verb))
       .helpGroup(verb.group);
   }
   program.hook('preSubcommand', (_, command) => fill(command, begin));
   return program;
 }
 
+function descriptionOf({ summary, aliases }: Verb): string {
+  const also = aliases.length === 0 ? '' : ` Also called ${aliases.join(', ')}.`;
+  return `${summary[0]!.toUpperCase()}${summary.slice(1)}.${also}`;
+}
+
 /** Loads what a verb consists of. */
 async function fill(command: Command, begin: Begin): Promise<void> {
   const verb = VERBS.find(({ name }) => name === command.name())!;
-  (await verb.load())(command, begin);
+  (await verb.load())(command, begin, () => wholeProgram(command.parent!.version()!));
   addGlobalOptions(command);
 }
 

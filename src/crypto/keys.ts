@@ -1,5 +1,7 @@
 import { EverfullError, equalBytes, hexOf } from '../base/mod.ts';
 import {
+  Codec,
+  DATA_KEY_ID_BYTES,
   dataKeyRecord,
   domainKeysRecord,
   type KeyRecord,
@@ -7,7 +9,6 @@ import {
   type SealedBody,
   WRAPPING_KEY_ID_BYTES,
 } from '../format/mod.ts';
-import { Codec, DATA_KEY_ID_BYTES } from '../format/mod.ts';
 import { deriveKey, digest } from './hash.ts';
 import { type RandomSource, systemRandom } from './random.ts';
 import { Sealer } from './seal.ts';

@@ -1,7 +1,6 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { EverfullError } from '../base/mod.ts';
-import { SECRET_BYTES } from '../format/mod.ts';
-import { NONCE_BYTES, SEAL_TAG_BYTES } from '../format/mod.ts';
+import { NONCE_BYTES, SEAL_TAG_BYTES, SECRET_BYTES } from '../format/mod.ts';
 import { deriveKey, KeyedHash } from './hash.ts';
 
 const CIPHER = 'aes-256-gcm';

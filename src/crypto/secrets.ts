@@ -1,6 +1,5 @@
 import { type ByteString, bytesOf } from '../base/mod.ts';
-import { SECRET_BYTES } from '../format/mod.ts';
-import { DATASET_ID_BYTES, ENDPOINT_ID_BYTES, SECRETS_ID_BYTES } from '../format/mod.ts';
+import { DATASET_ID_BYTES, ENDPOINT_ID_BYTES, SECRET_BYTES, SECRETS_ID_BYTES } from '../format/mod.ts';
 import { deriveKey, KeyedHash } from './hash.ts';
 
 export const SEGMENT_HASH_BYTES = 16;

@@ -10,6 +10,7 @@ import {
 } from '../base/mod.ts';
 import {
   type Argon2Parameters,
+  Codec,
   checkSlotHeader,
   keySlotRecord,
   SECRET_BYTES,
@@ -17,7 +18,6 @@ import {
   type SlotHeader,
   SlotKind,
 } from '../format/mod.ts';
-import { Codec } from '../format/mod.ts';
 import { deriveKey, digest } from './hash.ts';
 import { WrappingKey } from './keys.ts';
 import { type RandomSource, systemRandom } from './random.ts';

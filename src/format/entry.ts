@@ -1,9 +1,26 @@
 import type { ByteString } from '../base/mod.ts';
-import { type Content, contentLength, ID_BYTES, INLINE_PIECES_MAX, type Piece, readPiece, TREE_LEVEL_MAX, writePiece } from './piece.ts';
+import {
+  type Content,
+  contentLength,
+  ID_BYTES,
+  INLINE_PIECES_MAX,
+  type Piece,
+  readPiece,
+  TREE_LEVEL_MAX,
+  writePiece,
+} from './piece.ts';
 import { ByteReader, ByteWriter } from './wire.ts';
 
 /** What an entry is; the numbers are stored. */
-export const EntryType = { file: 1, folder: 2, symlink: 3, fifo: 4, socket: 5, characterDevice: 6, blockDevice: 7 } as const;
+export const EntryType = {
+  file: 1,
+  folder: 2,
+  symlink: 3,
+  fifo: 4,
+  socket: 5,
+  characterDevice: 6,
+  blockDevice: 7,
+} as const;
 export type EntryType = (typeof EntryType)[keyof typeof EntryType];
 
 /** The file was written while it was read: its bytes are those that were read, not those of one moment. */
@@ -119,7 +136,21 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   const deviceMinor = isDevice ? reader.varint(0xffffffff) : 0;
   reader.done();
   return {
-    type, flags, mode, uid, gid, mtimeSeconds, mtimeNanoseconds, xattrs, inodeFlags, linkGroup, fingerprint, content, target, deviceMajor, deviceMinor,
+    type,
+    flags,
+    mode,
+    uid,
+    gid,
+    mtimeSeconds,
+    mtimeNanoseconds,
+    xattrs,
+    inodeFlags,
+    linkGroup,
+    fingerprint,
+    content,
+    target,
+    deviceMajor,
+    deviceMinor,
   };
 }
 
@@ -139,7 +170,12 @@ const CONTENT_TREE = 255;
 
 function writeContent(writer: ByteWriter, content: Content): void {
   if ('root' in content) {
-    writer.u8(CONTENT_TREE).u8(content.level).varint(content.items).varint(content.length).bytes(content.root);
+    writer
+      .u8(CONTENT_TREE)
+      .u8(content.level)
+      .varint(content.items)
+      .varint(content.length)
+      .bytes(content.root);
     return;
   }
   writer.u8(content.pieces.length);

@@ -17,8 +17,8 @@ export const SEAL_TAG_BYTES = 16;
 
 /** Plain bytes of a frame: a chunk, or a node with an entry of many extended attributes. */
 export const FRAME_PLAIN_BYTES_MAX = CHUNK_BYTES_MAX + 64 * 1024;
-/** Stored bytes of a frame, header included: what does not shrink is stored as it is. */
-export const FRAME_BYTES_MAX = 2 * FRAME_PLAIN_BYTES_MAX;
+/** Stored bytes of a frame: what does not shrink is stored as it is, with its header and its lists. */
+export const FRAME_BYTES_MAX = FRAME_PLAIN_BYTES_MAX + 1024 * 1024;
 
 /** A chunk that an index node refers to, and how many bytes of it the node's entries use. */
 export interface ChunkUse {
@@ -45,7 +45,21 @@ export interface FrameHeader {
   readonly nodes: readonly Uint8Array[];
 }
 
-const AT = { kind: 0, codec: 1, sealing: 2, reserved: 3, headerLength: 4, plainLength: 8, bodyLength: 12, id: 16, dataKeyId: 48, nonce: 64, chunkCount: 76, nodeCount: 80, lists: 84 };
+const AT = {
+  kind: 0,
+  codec: 1,
+  sealing: 2,
+  reserved: 3,
+  headerLength: 4,
+  plainLength: 8,
+  bodyLength: 12,
+  id: 16,
+  dataKeyId: 48,
+  nonce: 64,
+  chunkCount: 76,
+  nodeCount: 80,
+  lists: 84,
+};
 export const FRAME_HEADER_BYTES_MIN = AT.lists;
 /** Where the nonce goes once the body is sealed. */
 export const FRAME_NONCE_AT = AT.nonce;
@@ -91,14 +105,17 @@ export function decodeFrame(frame: Uint8Array): { header: FrameHeader; headerByt
   if (kind < FrameKind.chunk || kind > FrameKind.contentNode) throw damaged(`kind ${kind} is unknown`);
   if (codec > Codec.zstd) throw damaged(`codec ${codec} is unknown`);
   if (sealing > Sealing.aes256gcm || bytes[AT.reserved] !== 0) throw damaged(`sealing ${sealing} is unknown`);
-  if ((sealing === Sealing.clear) !== (kind === FrameKind.contentNode)) throw damaged('only content nodes are clear');
+  if ((sealing === Sealing.clear) !== (kind === FrameKind.contentNode))
+    throw damaged('only content nodes are clear');
   const headerLength = bytes.readUInt32LE(AT.headerLength);
   const plainLength = bytes.readUInt32LE(AT.plainLength);
   const bodyLength = bytes.readUInt32LE(AT.bodyLength);
   const chunkCount = bytes.readUInt32LE(AT.chunkCount);
   const nodeCount = bytes.readUInt32LE(AT.nodeCount);
-  if (headerLength !== AT.lists + chunkCount * CHUNK_USE_BYTES + nodeCount * ID_BYTES) throw damaged('its lists do not fill its header');
-  if (headerLength + bodyLength !== bytes.length) throw damaged(`${bytes.length} bytes, not the ${headerLength + bodyLength} that it names`);
+  if (headerLength !== AT.lists + chunkCount * CHUNK_USE_BYTES + nodeCount * ID_BYTES)
+    throw damaged('its lists do not fill its header');
+  if (headerLength + bodyLength !== bytes.length)
+    throw damaged(`${bytes.length} bytes, not the ${headerLength + bodyLength} that it names`);
   if (plainLength > FRAME_PLAIN_BYTES_MAX) throw damaged(`${plainLength} plain bytes are above the limit`);
   const chunks: ChunkUse[] = [];
   let at = AT.lists;
@@ -112,7 +129,13 @@ export function decodeFrame(frame: Uint8Array): { header: FrameHeader; headerByt
     at += ID_BYTES;
   }
   const header: FrameHeader = {
-    kind, codec, sealing, plainLength, bodyLength, chunks, nodes,
+    kind,
+    codec,
+    sealing,
+    plainLength,
+    bodyLength,
+    chunks,
+    nodes,
     id: bytes.subarray(AT.id, AT.dataKeyId),
     dataKeyId: bytes.subarray(AT.dataKeyId, AT.nonce),
     nonce: bytes.subarray(AT.nonce, AT.chunkCount),

@@ -6,7 +6,7 @@ export * from './node.ts';
 export * from './pack.ts';
 export * from './path-key.ts';
 export * from './piece.ts';
-export { type FieldType, type RecordCodec, RECORD_BYTES_MAX, type ValuesOf } from './record.ts';
+export { type FieldType, RECORD_BYTES_MAX, type RecordCodec, type ValuesOf } from './record.ts';
 export * from './segment-file.ts';
 export * from './sorted-table.ts';
 export * from './track-log.ts';

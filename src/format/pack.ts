@@ -40,8 +40,14 @@ export function encodePackHeader(secretsId: Uint8Array): Buffer {
 
 export function decodePackHeader(bytes: Uint8Array): { secretsId: Uint8Array } {
   const buffer = bufferOf(bytes);
-  if (buffer.length < PACK_HEADER_BYTES || buffer.toString('latin1', 0, 4) !== MAGIC) throw damaged('it does not begin as one');
-  if (buffer[4]! > VERSION) throw new EverfullError('repository-newer', `Could not read a pack: version ${buffer[4]}, not ${VERSION}`, { advice: 'Use a newer version of everfull.' });
+  if (buffer.length < PACK_HEADER_BYTES || buffer.toString('latin1', 0, 4) !== MAGIC)
+    throw damaged('it does not begin as one');
+  if (buffer[4]! > VERSION)
+    throw new EverfullError(
+      'repository-newer',
+      `Could not read a pack: version ${buffer[4]}, not ${VERSION}`,
+      { advice: 'Use a newer version of everfull.' },
+    );
   if (buffer[4] !== VERSION || buffer.readUIntLE(5, 3) !== 0) throw damaged('it does not begin as one');
   return { secretsId: buffer.subarray(8, PACK_HEADER_BYTES) };
 }
@@ -68,7 +74,8 @@ export function encodePackTable(rows: readonly PackRow[], digest: Digest): Buffe
 /** How many bytes table and footer take, read from the footer alone. */
 export function packTailBytes(footer: Uint8Array, packBytes: number): number {
   const buffer = bufferOf(footer);
-  if (buffer.length !== PACK_FOOTER_BYTES || buffer.toString('latin1', PACK_FOOTER_BYTES - 4) !== MAGIC_END) throw damaged('it does not end as one');
+  if (buffer.length !== PACK_FOOTER_BYTES || buffer.toString('latin1', PACK_FOOTER_BYTES - 4) !== MAGIC_END)
+    throw damaged('it does not end as one');
   const tail = buffer.readUInt32LE(0) * PACK_ROW_BYTES + PACK_FOOTER_BYTES;
   if (tail + PACK_HEADER_BYTES > packBytes) throw damaged('its table is longer than the pack');
   return tail;
@@ -78,19 +85,29 @@ export function packTailBytes(footer: Uint8Array, packBytes: number): number {
 export function decodePackTable(tail: Uint8Array, packBytes: number, digest: Digest): PackRow[] {
   const bytes = bufferOf(tail);
   const tableBytes = bytes.length - PACK_FOOTER_BYTES;
-  if (packTailBytes(bytes.subarray(tableBytes), packBytes) !== bytes.length) throw damaged('its table has another length');
+  if (packTailBytes(bytes.subarray(tableBytes), packBytes) !== bytes.length)
+    throw damaged('its table has another length');
   const sum = bytes.subarray(tableBytes + 4, tableBytes + 4 + DIGEST_BYTES);
-  if (!sum.equals(digest(bytes.subarray(0, tableBytes + 4)))) throw damaged('its table does not match its digest');
+  if (!sum.equals(digest(bytes.subarray(0, tableBytes + 4))))
+    throw damaged('its table does not match its digest');
   const rows: PackRow[] = [];
   let expected = PACK_HEADER_BYTES;
   for (let at = 0; at < tableBytes; at += PACK_ROW_BYTES) {
     const kind = bytes[at + ID_BYTES] as FrameKind;
     const offset = bytes.readUInt32LE(at + ID_BYTES + 1);
     const length = bytes.readUInt32LE(at + ID_BYTES + 5);
-    if (kind < FrameKind.chunk || kind > FrameKind.contentNode) throw damaged(`frame kind ${kind} is unknown`);
-    if (offset !== expected || length > FRAME_BYTES_MAX) throw damaged('its frames do not follow one another');
+    if (kind < FrameKind.chunk || kind > FrameKind.contentNode)
+      throw damaged(`frame kind ${kind} is unknown`);
+    if (offset !== expected || length > FRAME_BYTES_MAX)
+      throw damaged('its frames do not follow one another');
     expected = offset + length;
-    rows.push({ id: bytes.subarray(at, at + ID_BYTES), kind, offset, length, digest: bytes.subarray(at + ID_BYTES + 9, at + PACK_ROW_BYTES) });
+    rows.push({
+      id: bytes.subarray(at, at + ID_BYTES),
+      kind,
+      offset,
+      length,
+      digest: bytes.subarray(at + ID_BYTES + 9, at + PACK_ROW_BYTES),
+    });
   }
   if (expected + bytes.length !== packBytes) throw damaged('its frames do not reach its table');
   return rows;

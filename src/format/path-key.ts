@@ -54,7 +54,9 @@ export function isPathKey(key: ByteString): boolean {
 
 /** Whether `name` can be the name of a folder's entry. */
 export function isName(name: ByteString): boolean {
-  return name.length > 0 && name.length <= NAME_BYTES_MAX && name !== '.' && name !== '..' && !name.includes('/');
+  return (
+    name.length > 0 && name.length <= NAME_BYTES_MAX && name !== '.' && name !== '..' && !name.includes('/')
+  );
 }
 
 /** Linux allows 255; other systems count UTF-16 units, up to 3 bytes each. */

@@ -29,7 +29,10 @@ export function writePiece(writer: ByteWriter, piece: Piece): void {
   if (piece.chunk === undefined) {
     writer.varint(piece.length * 2);
   } else {
-    writer.varint(piece.length * 2 + 1).bytes(piece.chunk).varint(piece.offset);
+    writer
+      .varint(piece.length * 2 + 1)
+      .bytes(piece.chunk)
+      .varint(piece.offset);
   }
 }
 

@@ -50,7 +50,9 @@ export function list<T>(of: FieldType<T>, max: number): FieldType<readonly T[]> 
 
 // biome-ignore lint/suspicious/noExplicitAny: the value types differ field by field.
 type AnyFields = Readonly<Record<string, FieldType<any>>>;
-export type ValuesOf<F extends AnyFields> = { readonly [K in keyof F]: F[K] extends FieldType<infer T> ? T : never };
+export type ValuesOf<F extends AnyFields> = {
+  readonly [K in keyof F]: F[K] extends FieldType<infer T> ? T : never;
+};
 
 /** Fields one after another, in the order of `fields`. */
 export function struct<F extends AnyFields>(fields: F): FieldType<ValuesOf<F>> & { readonly fields: F } {
@@ -88,10 +90,19 @@ export interface RecordCodec<F extends AnyFields> {
  * A small object of its own in the store: magic, kind, version, two zeros, payload length, the fields,
  * and the unkeyed BLAKE3 of all before it. `docs/format/record.md`
  */
-export function record<F extends AnyFields>(kind: number, version: number, what: string, fields: F, bytesMax = RECORD_BYTES_MAX): RecordCodec<F> {
+export function record<F extends AnyFields>(
+  kind: number,
+  version: number,
+  what: string,
+  fields: F,
+  bytesMax = RECORD_BYTES_MAX,
+): RecordCodec<F> {
   const payload = struct(fields);
   return {
-    kind, version, what, fields,
+    kind,
+    version,
+    what,
+    fields,
     encode(value, digest) {
       const writer = new ByteWriter().byteString(MAGIC).u8(kind).u8(version).u16(0).u32(0);
       payload.write(writer, value);
@@ -105,12 +116,19 @@ export function record<F extends AnyFields>(kind: number, version: number, what:
       if (buffer.length < HEAD_BYTES + DIGEST_BYTES) throw damaged(`${buffer.length} bytes are too few`);
       if (buffer.length > bytesMax) throw damaged(`${buffer.length} bytes are above the limit`);
       const end = buffer.length - DIGEST_BYTES;
-      if (!buffer.subarray(end).equals(digest(buffer.subarray(0, end)))) throw damaged('it does not match its digest');
-      if (buffer.toString('latin1', 0, 4) !== MAGIC || buffer[4] !== kind) throw damaged('it is something else');
+      if (!buffer.subarray(end).equals(digest(buffer.subarray(0, end))))
+        throw damaged('it does not match its digest');
+      if (buffer.toString('latin1', 0, 4) !== MAGIC || buffer[4] !== kind)
+        throw damaged('it is something else');
       if (buffer[5] !== version) {
-        throw new EverfullError('repository-newer', `Could not read ${what}: version ${buffer[5]}, not ${version}`, { advice: 'Use a newer version of everfull.' });
+        throw new EverfullError(
+          'repository-newer',
+          `Could not read ${what}: version ${buffer[5]}, not ${version}`,
+          { advice: 'Use a newer version of everfull.' },
+        );
       }
-      if (buffer.readUInt16LE(6) !== 0 || buffer.readUInt32LE(8) !== end - HEAD_BYTES) throw damaged('its head does not fit');
+      if (buffer.readUInt16LE(6) !== 0 || buffer.readUInt32LE(8) !== end - HEAD_BYTES)
+        throw damaged('its head does not fit');
       const reader = new ByteReader(buffer, what, HEAD_BYTES, end);
       const value = payload.read(reader);
       reader.done();

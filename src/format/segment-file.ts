@@ -22,7 +22,9 @@ export type SegmentChunk = ValuesOf<typeof segmentChunk.fields>;
  * 16 KiB, so that a change inside a chunk costs itself. Local and derived. `docs/format/track-log.md`
  */
 export const segmentFileRecord = record(
-  33, 1, 'the segment entries of a file',
+  33,
+  1,
+  'the segment entries of a file',
   {
     fingerprint: fixed(ID_BYTES),
     chunks: list(segmentChunk, 1_000_000),

@@ -32,7 +32,12 @@ export interface TableShape {
 }
 
 /** Bytes of each part, so that a file can be read in parts. */
-export function tableLayout(shape: TableShape): { packsAt: number; rowsAt: number; bloomAt: number; end: number } {
+export function tableLayout(shape: TableShape): {
+  packsAt: number;
+  rowsAt: number;
+  bloomAt: number;
+  end: number;
+} {
   const packsAt = TABLE_HEAD_BYTES;
   const rowsAt = packsAt + shape.packs * TABLE_PACK_BYTES;
   const bloomAt = rowsAt + shape.rows * shape.rowBytes;
@@ -40,7 +45,12 @@ export function tableLayout(shape: TableShape): { packsAt: number; rowsAt: numbe
 }
 
 /** @param rows row after row, each beginning with its key, sorted, no key twice */
-export function encodeTable(rowBytes: number, rows: Uint8Array, packs: readonly TablePack[], digest: Digest): Buffer {
+export function encodeTable(
+  rowBytes: number,
+  rows: Uint8Array,
+  packs: readonly TablePack[],
+  digest: Digest,
+): Buffer {
   const count = rows.length / rowBytes;
   const bloomBytes = Math.ceil((count * BLOOM_BITS_A_ROW) / 64) * 8;
   const shape = { rowBytes, rows: count, packs: packs.length, bloomBytes };
@@ -67,28 +77,56 @@ export function encodeTable(rowBytes: number, rows: Uint8Array, packs: readonly 
 /** Reads the head; `bytes` may be longer. */
 export function decodeTableHead(bytes: Uint8Array): TableShape {
   const buffer = bufferOf(bytes);
-  if (buffer.length < TABLE_HEAD_BYTES || buffer.toString('latin1', 0, 4) !== MAGIC) throw damaged('it does not begin as one');
-  if (buffer[4] !== VERSION) throw new EverfullError('repository-newer', `Could not read an index segment: version ${buffer[4]}, not ${VERSION}`, { advice: 'Use a newer version of everfull.' });
-  const shape = { rowBytes: buffer.readUInt16LE(6), rows: buffer.readUInt32LE(8), packs: buffer.readUInt32LE(12), bloomBytes: buffer.readUInt32LE(16) };
-  if (shape.rowBytes < ID_BYTES || shape.rows > TABLE_ROWS_MAX || shape.packs > TABLE_ROWS_MAX || shape.bloomBytes % 8 !== 0 || shape.bloomBytes > TABLE_ROWS_MAX * 2) throw damaged('its head does not fit');
+  if (buffer.length < TABLE_HEAD_BYTES || buffer.toString('latin1', 0, 4) !== MAGIC)
+    throw damaged('it does not begin as one');
+  if (buffer[4] !== VERSION)
+    throw new EverfullError(
+      'repository-newer',
+      `Could not read an index segment: version ${buffer[4]}, not ${VERSION}`,
+      { advice: 'Use a newer version of everfull.' },
+    );
+  const shape = {
+    rowBytes: buffer.readUInt16LE(6),
+    rows: buffer.readUInt32LE(8),
+    packs: buffer.readUInt32LE(12),
+    bloomBytes: buffer.readUInt32LE(16),
+  };
+  if (
+    shape.rowBytes < ID_BYTES ||
+    shape.rows > TABLE_ROWS_MAX ||
+    shape.packs > TABLE_ROWS_MAX ||
+    shape.bloomBytes % 8 !== 0 ||
+    shape.bloomBytes > TABLE_ROWS_MAX * 2
+  )
+    throw damaged('its head does not fit');
   return shape;
 }
 
 /** Checks a whole table against its digest and gives its parts as views. */
-export function decodeTable(bytes: Uint8Array, rowBytes: number, digest: Digest): { shape: TableShape; packs: TablePack[]; rows: Buffer; bloom: Buffer } {
+export function decodeTable(
+  bytes: Uint8Array,
+  rowBytes: number,
+  digest: Digest,
+): { shape: TableShape; packs: TablePack[]; rows: Buffer; bloom: Buffer } {
   const buffer = bufferOf(bytes);
   const shape = decodeTableHead(buffer);
   const layout = tableLayout(shape);
-  if (shape.rowBytes !== rowBytes || layout.end !== buffer.length) throw damaged('its head does not fit its length');
+  if (shape.rowBytes !== rowBytes || layout.end !== buffer.length)
+    throw damaged('its head does not fit its length');
   const end = layout.end - DIGEST_BYTES;
-  if (!buffer.subarray(end).equals(digest(buffer.subarray(0, end)))) throw damaged('it does not match its digest');
+  if (!buffer.subarray(end).equals(digest(buffer.subarray(0, end))))
+    throw damaged('it does not match its digest');
   const packs: TablePack[] = [];
   for (let at = layout.packsAt; at < layout.rowsAt; at += TABLE_PACK_BYTES) {
-    packs.push({ name: buffer.subarray(at, at + PACK_NAME_BYTES), bytes: buffer.readUInt32LE(at + PACK_NAME_BYTES) });
+    packs.push({
+      name: buffer.subarray(at, at + PACK_NAME_BYTES),
+      bytes: buffer.readUInt32LE(at + PACK_NAME_BYTES),
+    });
   }
   const rows = buffer.subarray(layout.rowsAt, layout.bloomAt);
   for (let at = rowBytes; at < rows.length; at += rowBytes) {
-    if (rows.compare(rows, at - rowBytes, at - rowBytes + ID_BYTES, at, at + ID_BYTES) <= 0) throw damaged("its rows are out of order");
+    if (rows.compare(rows, at - rowBytes, at - rowBytes + ID_BYTES, at, at + ID_BYTES) <= 0)
+      throw damaged('its rows are out of order');
   }
   return { shape, packs, rows, bloom: buffer.subarray(layout.bloomAt, end) };
 }
@@ -137,9 +175,10 @@ export function findRow(rows: Buffer, rowBytes: number, key: Uint8Array): number
     // Interpolate between the ends that remain; halve where their prefixes are equal.
     const first = low <= high ? rows.readUInt32BE(low * rowBytes) : 0;
     const last = low <= high ? rows.readUInt32BE(high * rowBytes) : 0;
-    guess = last > first && high - low > 8
-      ? Math.min(high, Math.max(low, low + Math.floor(((target - first) / (last - first)) * (high - low))))
-      : (low + high) >>> 1;
+    guess =
+      last > first && high - low > 8
+        ? Math.min(high, Math.max(low, low + Math.floor(((target - first) / (last - first)) * (high - low))))
+        : (low + high) >>> 1;
   }
   return -1;
 }

@@ -1,8 +1,8 @@
-import { bufferOf, type ByteString, EverfullError } from '../base/mod.ts';
+import { type ByteString, bufferOf, EverfullError } from '../base/mod.ts';
 import type { ChildRef } from './node.ts';
 import { DIGEST_BYTES, type Digest } from './pack.ts';
 import { ID_BYTES } from './piece.ts';
-import { fixed, list, record, struct, u32, u64, u8 } from './record.ts';
+import { fixed, list, record, struct, u8, u32, u64 } from './record.ts';
 
 /**
  * The track log: for every entry of a dataset's newest image, in key order, what told that it had not
@@ -81,7 +81,12 @@ export class TrackRecord {
   /** The leaf that the record ends; its key is that of its first record. */
   leaf(firstKey: ByteString): ChildRef {
     const from = this.end - LEAF_BYTES;
-    return { key: firstKey, id: this.page.subarray(from, from + ID_BYTES), items: readU64(this.page, from + ID_BYTES), length: readU64(this.page, from + ID_BYTES + 8) };
+    return {
+      key: firstKey,
+      id: this.page.subarray(from, from + ID_BYTES),
+      items: readU64(this.page, from + ID_BYTES),
+      length: readU64(this.page, from + ID_BYTES + 8),
+    };
   }
 }
 
@@ -105,7 +110,8 @@ export class TrackPage {
       const valueBytes = this.words[(at + AT.valueBytes) >>> 2];
       const flags = this.words[(at + AT.flags) >>> 2];
       const least = AT.key + keyBytes + valueBytes + (flags & TRACK_ENDS_LEAF ? LEAF_BYTES : 0);
-      if (recordBytes % 8 !== 0 || recordBytes < least || at + recordBytes > bytes.length) throw damagedLog('a record does not fit its page');
+      if (recordBytes % 8 !== 0 || recordBytes < least || at + recordBytes > bytes.length)
+        throw damagedLog('a record does not fit its page');
       at += recordBytes;
     }
   }
@@ -119,7 +125,8 @@ export class TrackPageWriter {
   records = 0;
 
   #room(bytes: number): void {
-    if (this.length + bytes > this.#bytes.length) this.#bytes = Buffer.concat([this.#bytes], Math.max(this.#bytes.length * 2, this.length + bytes));
+    if (this.length + bytes > this.#bytes.length)
+      this.#bytes = Buffer.concat([this.#bytes], Math.max(this.#bytes.length * 2, this.length + bytes));
   }
 
   add(key: ByteString, value: Uint8Array, statWords: Uint32Array, flags: number): void {

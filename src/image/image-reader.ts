@@ -75,26 +75,48 @@ export class ImageReader {
 
   /** What is directly in the folder `path`, by name. Nothing for what is no folder. */
   list(path: ByteString): AsyncGenerator<WalkedEntry> {
+    return oneByOne(this.listLeaves(path));
+  }
+
+  /** {@link list} a leaf of the index at a time: many entries pass faster as arrays than as steps of a generator. */
+  listLeaves(path: ByteString): AsyncGenerator<readonly WalkedEntry[]> {
     // The root's own key is the empty one, which the prefix of its children leaves out.
-    return this.#entries(rangeOf(folderPrefix(path)));
+    return this.#leaves(rangeOf(folderPrefix(path)));
   }
 
   /**
    * What is at `path`, then everything below it in key order: the entries of a folder by name, then the
    * folders in it, by name, each whole. Nothing where there is nothing at `path`.
    */
-  async *walk(path: ByteString): AsyncGenerator<WalkedEntry> {
+  walk(path: ByteString): AsyncGenerator<WalkedEntry> {
+    return oneByOne(this.walkLeaves(path));
+  }
+
+  /** {@link walk} a leaf of the index at a time. */
+  async *walkLeaves(path: ByteString): AsyncGenerator<readonly WalkedEntry[]> {
     if (path !== '/') {
       const entry = await this.lookUp(path);
       if (entry === undefined) return;
-      yield { path, key: pathKeyOf(path), entry };
+      yield [{ path, key: pathKeyOf(path), entry }];
     }
-    yield* this.#entries(rangeOf(subtreePrefix(path)));
+    yield* this.#leaves(rangeOf(subtreePrefix(path)));
   }
 
-  async *#entries(range: KeyRange): AsyncGenerator<WalkedEntry> {
+  async *#leaves(range: KeyRange): AsyncGenerator<readonly WalkedEntry[]> {
+    // Neighbours mostly lie in one folder, whose part of key and path is then known.
+    let keyStart = '';
+    let pathStart = '';
     for await (const items of leavesInRange(this.#sources.node, this.#root, range)) {
-      for (const { key, value } of items) yield { path: pathOfKey(key), key, entry: decodeEntry(value) };
+      yield items.map(({ key, value }) => {
+        if (keyStart === '' || !key.startsWith(keyStart)) {
+          const path = pathOfKey(key);
+          const nameAt = key.lastIndexOf('\0') + 1;
+          keyStart = key.slice(0, nameAt);
+          pathStart = path.slice(0, path.length - (key.length - nameAt));
+          return { path, key, entry: decodeEntry(value) };
+        }
+        return { path: pathStart + key.slice(keyStart.length), key, entry: decodeEntry(value) };
+      });
     }
   }
 
@@ -150,6 +172,10 @@ export class ImageReader {
       }
     }
   }
+}
+
+async function* oneByOne<T>(leaves: AsyncIterable<readonly T[]>): AsyncGenerator<T> {
+  for await (const leaf of leaves) for (const item of leaf) yield item;
 }
 
 function rangeOf(prefix: ByteString): KeyRange {

@@ -1,6 +1,15 @@
-import { bufferOf, type ByteString } from '../base/mod.ts';
+import { type ByteString, bufferOf } from '../base/mod.ts';
 import {
-  type ChildRef, type ChunkUse, type Content, contentLength, FrameKind, NODE_BYTES_HIGH, NODE_BYTES_LOW, NODE_ITEMS_MAX, NodeWriter, type Piece,
+  type ChildRef,
+  type ChunkUse,
+  type Content,
+  contentLength,
+  FrameKind,
+  NODE_BYTES_HIGH,
+  NODE_BYTES_LOW,
+  NODE_ITEMS_MAX,
+  NodeWriter,
+  type Piece,
 } from '../format/mod.ts';
 
 export type NodeKind = typeof FrameKind.indexNode | typeof FrameKind.contentNode;
@@ -70,7 +79,15 @@ export class TreeBuilder {
   #level(level: number): Level {
     let state = this.#levels[level];
     if (state === undefined) {
-      state = { writer: new NodeWriter(), firstKey: '', items: 0, length: 0, chunks: new Map(), nodes: new Map(), cut: false };
+      state = {
+        writer: new NodeWriter(),
+        firstKey: '',
+        items: 0,
+        length: 0,
+        chunks: new Map(),
+        nodes: new Map(),
+        cut: false,
+      };
       state.writer.begin(level);
       this.#levels[level] = state;
     }
@@ -137,7 +154,12 @@ export class TreeBuilder {
 
   #cut(level: number): ChildRef {
     const state = this.#levels[level]!;
-    const id = this.#sink({ kind: this.#kind, plain: state.writer.finish(), chunks: [...state.chunks.values()], nodes: [...state.nodes.values()] });
+    const id = this.#sink({
+      kind: this.#kind,
+      plain: state.writer.finish(),
+      chunks: [...state.chunks.values()],
+      nodes: [...state.nodes.values()],
+    });
     const child = { key: state.firstKey, id, items: state.items, length: state.length };
     state.writer.begin(level);
     state.items = 0;

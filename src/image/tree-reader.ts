@@ -1,6 +1,15 @@
 import { type ByteString, EverfullError, hexOf } from '../base/mod.ts';
 import {
-  type ChildRef, type Content, type ContentNode, contentLength, decodeContentNode, decodeIndexNode, FrameKind, type IndexItem, type IndexNode, type Piece,
+  type ChildRef,
+  type Content,
+  type ContentNode,
+  contentLength,
+  decodeContentNode,
+  decodeIndexNode,
+  FrameKind,
+  type IndexItem,
+  type IndexNode,
+  type Piece,
 } from '../format/mod.ts';
 import type { NodeKind, TreeRoot } from './tree-builder.ts';
 
@@ -16,7 +25,10 @@ function refOf(root: TreeRoot): Ref {
 }
 
 function mismatch(id: Uint8Array): EverfullError {
-  return new EverfullError('damaged', `Could not read node ${hexOf(id).slice(0, 16)}: it is not what the node above says`);
+  return new EverfullError(
+    'damaged',
+    `Could not read node ${hexOf(id).slice(0, 16)}: it is not what the node above says`,
+  );
 }
 
 /** A node of the index, checked against what the node above says of it. */
@@ -30,9 +42,10 @@ export async function readIndexNode(source: NodeSource, ref: TreeRoot): Promise<
 /** A node of a content tree, checked likewise. */
 export async function readContentNode(source: NodeSource, ref: TreeRoot): Promise<ContentNode> {
   const node = decodeContentNode(await source(FrameKind.contentNode, ref.root));
-  const [items, length] = 'children' in node
-    ? [sum(node.children, (child) => child.items), sum(node.children, (child) => child.length)]
-    : [node.pieces.length, sum(node.pieces, (piece) => piece.length)];
+  const [items, length] =
+    'children' in node
+      ? [sum(node.children, (child) => child.items), sum(node.children, (child) => child.length)]
+      : [node.pieces.length, sum(node.pieces, (piece) => piece.length)];
   if (node.level !== ref.level || items !== ref.items || length !== ref.length) throw mismatch(ref.root);
   return node;
 }
@@ -60,7 +73,11 @@ function lastAtOrBefore(items: readonly { readonly key: ByteString }[], key: Byt
 }
 
 /** The item of exactly this key. O(log n) nodes. */
-export async function lookUp(source: NodeSource, root: TreeRoot, key: ByteString): Promise<IndexItem | undefined> {
+export async function lookUp(
+  source: NodeSource,
+  root: TreeRoot,
+  key: ByteString,
+): Promise<IndexItem | undefined> {
   let ref: TreeRoot = root;
   for (;;) {
     const node = await readIndexNode(source, ref);
@@ -83,14 +100,20 @@ export interface KeyRange {
 }
 
 /** Leaves of the index that touch a range of keys, in order: each as its items within the range. */
-export async function* leavesInRange(source: NodeSource, root: TreeRoot, range: KeyRange = {}): AsyncGenerator<readonly IndexItem[]> {
+export async function* leavesInRange(
+  source: NodeSource,
+  root: TreeRoot,
+  range: KeyRange = {},
+): AsyncGenerator<readonly IndexItem[]> {
   const { from = '', to } = range;
   const node = await readIndexNode(source, root);
   if ('children' in node) {
     const first = Math.max(0, lastAtOrBefore(node.children, from));
     const wanted: ChildRef[] = [];
-    for (let i = first; i < node.children.length && (to === undefined || node.children[i]!.key < to); i++) wanted.push(node.children[i]!);
-    for await (const [child] of readAhead(source, wanted, node.level)) yield* leavesInRange(source, child, range);
+    for (let i = first; i < node.children.length && (to === undefined || node.children[i]!.key < to); i++)
+      wanted.push(node.children[i]!);
+    for await (const [child] of readAhead(source, wanted, node.level))
+      yield* leavesInRange(source, child, range);
     return;
   }
   const { items } = node;
@@ -108,10 +131,16 @@ function lastBefore(items: readonly { readonly key: ByteString }[], key: ByteStr
 const READ_AHEAD = 8;
 
 /** The children in order; those that are leaves are fetched a little ahead, so that a cache has them. */
-async function* readAhead(source: NodeSource, children: readonly ChildRef[], level: number): AsyncGenerator<[Ref]> {
+async function* readAhead(
+  source: NodeSource,
+  children: readonly ChildRef[],
+  level: number,
+): AsyncGenerator<[Ref]> {
   for (let i = 0; i < children.length; i++) {
     // A failure shows when the node is needed; here it is only looked away from.
-    if (level === 1 && i % READ_AHEAD === 0) for (const next of children.slice(i + 1, i + READ_AHEAD)) source(FrameKind.indexNode, next.id).catch(() => {});
+    if (level === 1 && i % READ_AHEAD === 0)
+      for (const next of children.slice(i + 1, i + READ_AHEAD))
+        source(FrameKind.indexNode, next.id).catch(() => {});
     yield [childRoot(children[i]!, level)];
   }
 }
@@ -123,7 +152,12 @@ export interface PlacedPiece {
 }
 
 /** The pieces that cover `length` bytes from `offset`, trimmed to them, in order. O(log n) nodes to the first. */
-export async function* piecesInRange(source: NodeSource, content: Content, offset = 0, length = contentLength(content) - offset): AsyncGenerator<PlacedPiece> {
+export async function* piecesInRange(
+  source: NodeSource,
+  content: Content,
+  offset = 0,
+  length = contentLength(content) - offset,
+): AsyncGenerator<PlacedPiece> {
   const end = offset + length;
   if (!('root' in content)) {
     yield* trimmed(content.pieces, 0, offset, end);
@@ -132,7 +166,13 @@ export async function* piecesInRange(source: NodeSource, content: Content, offse
   yield* below(source, content, 0, offset, end);
 }
 
-async function* below(source: NodeSource, ref: TreeRoot, start: number, offset: number, end: number): AsyncGenerator<PlacedPiece> {
+async function* below(
+  source: NodeSource,
+  ref: TreeRoot,
+  start: number,
+  offset: number,
+  end: number,
+): AsyncGenerator<PlacedPiece> {
   const node = await readContentNode(source, ref);
   if (!('children' in node)) {
     yield* trimmed(node.pieces, start, offset, end);
@@ -141,12 +181,18 @@ async function* below(source: NodeSource, ref: TreeRoot, start: number, offset: 
   let position = start;
   for (const child of node.children) {
     if (position >= end) return;
-    if (position + child.length > offset) yield* below(source, childRoot(child, node.level), position, offset, end);
+    if (position + child.length > offset)
+      yield* below(source, childRoot(child, node.level), position, offset, end);
     position += child.length;
   }
 }
 
-function* trimmed(pieces: readonly Piece[], start: number, offset: number, end: number): Generator<PlacedPiece> {
+function* trimmed(
+  pieces: readonly Piece[],
+  start: number,
+  offset: number,
+  end: number,
+): Generator<PlacedPiece> {
   let position = start;
   for (const piece of pieces) {
     if (position >= end) return;
@@ -154,7 +200,17 @@ function* trimmed(pieces: readonly Piece[], start: number, offset: number, end: 
     const to = Math.min(position + piece.length, end);
     if (from < to) {
       const skip = from - position;
-      yield { position: from, piece: skip === 0 && to - from === piece.length ? piece : { length: to - from, chunk: piece.chunk, offset: piece.chunk === undefined ? 0 : piece.offset + skip } };
+      yield {
+        position: from,
+        piece:
+          skip === 0 && to - from === piece.length
+            ? piece
+            : {
+                length: to - from,
+                chunk: piece.chunk,
+                offset: piece.chunk === undefined ? 0 : piece.offset + skip,
+              },
+      };
     }
     position += piece.length;
   }
@@ -168,7 +224,12 @@ export interface IndexChange {
 }
 
 /** What differs between two indexes, in key order. Skips every node that both have: O(changes). */
-export async function* compareIndexes(source: NodeSource, before: TreeRoot, after: TreeRoot, range: KeyRange = {}): AsyncGenerator<IndexChange> {
+export async function* compareIndexes(
+  source: NodeSource,
+  before: TreeRoot,
+  after: TreeRoot,
+  range: KeyRange = {},
+): AsyncGenerator<IndexChange> {
   const left = new Cursor(source, before);
   const right = new Cursor(source, after);
   const { from = '', to } = range;
@@ -205,7 +266,8 @@ export async function* compareIndexes(source: NodeSource, before: TreeRoot, afte
     const key = (takeA ? itemA : itemB)!.key;
     if (to !== undefined && key >= to) return;
     const same = takeA && takeB && Buffer.compare(itemA.value, itemB.value) === 0;
-    if (!same && key >= from) yield { key, before: takeA ? itemA : undefined, after: takeB ? itemB : undefined };
+    if (!same && key >= from)
+      yield { key, before: takeA ? itemA : undefined, after: takeB ? itemB : undefined };
   }
 }
 
@@ -236,6 +298,9 @@ class Cursor {
     const ref = this.peek() as Ref;
     const node = await readIndexNode(this.#source, ref);
     this.skip();
-    this.#stack.push({ list: 'children' in node ? node.children.map((child) => childRoot(child, node.level)) : node.items, at: 0 });
+    this.#stack.push({
+      list: 'children' in node ? node.children.map((child) => childRoot(child, node.level)) : node.items,
+      at: 0,
+    });
   }
 }

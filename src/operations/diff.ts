@@ -50,12 +50,24 @@ export interface DiffStatistics {
  * restic's names. Reads only nodes that the images do not share. Rejects with 'path-missing' where
  * neither image holds the path.
  */
-export async function* diffImages(context: OperationContext, before: Image, after: Image, options: DiffOptions = {}): AsyncGenerator<Change, DiffStatistics> {
+export async function* diffImages(
+  context: OperationContext,
+  before: Image,
+  after: Image,
+  options: DiffOptions = {},
+): AsyncGenerator<Change, DiffStatistics> {
   const { repository, signal } = context;
   const { path } = options;
   const [from, to] = [readerOf(repository, before), readerOf(repository, after)];
-  if (path !== undefined && (await from.lookUp(path)) === undefined && (await to.lookUp(path)) === undefined) {
-    throw new EverfullError('path-missing', `Could not compare "${displayText(path)}": neither image ${shortId(before.id)} nor ${shortId(after.id)} holds it`);
+  if (
+    path !== undefined &&
+    (await from.lookUp(path)) === undefined &&
+    (await to.lookUp(path)) === undefined
+  ) {
+    throw new EverfullError(
+      'path-missing',
+      `Could not compare "${displayText(path)}": neither image ${shortId(before.id)} nor ${shortId(after.id)} holds it`,
+    );
   }
   const tally = new Tally(repository);
   for await (const change of from.compare(to, path)) {
@@ -80,7 +92,9 @@ function modifierOf({ before, after }: EntryChange, metadata: boolean): string {
 
 /** By fingerprint: the same bytes may be stored in other pieces. */
 function differsInContent(a: Entry, b: Entry): boolean {
-  return a.fingerprint !== undefined && b.fingerprint !== undefined && !equalBytes(a.fingerprint, b.fingerprint);
+  return (
+    a.fingerprint !== undefined && b.fingerprint !== undefined && !equalBytes(a.fingerprint, b.fingerprint)
+  );
 }
 
 function differsInMetadata(a: Entry, b: Entry): boolean {
@@ -97,7 +111,9 @@ function differsInMetadata(a: Entry, b: Entry): boolean {
     a.deviceMajor !== b.deviceMajor ||
     a.deviceMinor !== b.deviceMinor ||
     a.xattrs.length !== b.xattrs.length ||
-    a.xattrs.some(({ name, value }, i) => name !== b.xattrs[i]!.name || !equalBytes(value, b.xattrs[i]!.value))
+    a.xattrs.some(
+      ({ name, value }, i) => name !== b.xattrs[i]!.name || !equalBytes(value, b.xattrs[i]!.value),
+    )
   );
 }
 
@@ -125,7 +141,11 @@ class Tally {
     if (old !== undefined || fresh !== undefined) await this.addNodes(FrameKind.contentNode, old, fresh);
   }
 
-  async addNodes(kind: typeof FrameKind.indexNode | typeof FrameKind.contentNode, before: TreeRoot | undefined, after: TreeRoot | undefined): Promise<void> {
+  async addNodes(
+    kind: typeof FrameKind.indexNode | typeof FrameKind.contentNode,
+    before: TreeRoot | undefined,
+    after: TreeRoot | undefined,
+  ): Promise<void> {
     for await (const { side, id, node } of differingNodes(this.#source, kind, before, after)) {
       this.#nodes[side].set(bufferOf(id).toString('latin1'), id);
       if ('pieces' in node) this.#addPieces(side, node.pieces);
@@ -133,13 +153,20 @@ class Tally {
   }
 
   #addPieces(side: 'before' | 'after', pieces: readonly Piece[]): void {
-    for (const { chunk } of pieces) if (chunk !== undefined) this.#chunks[side].set(bufferOf(chunk).toString('latin1'), chunk);
+    for (const { chunk } of pieces)
+      if (chunk !== undefined) this.#chunks[side].set(bufferOf(chunk).toString('latin1'), chunk);
   }
 
   result(): Omit<DiffStatistics, 'source_snapshot' | 'target_snapshot'> {
-    for (const [side, other] of [['before', 'after'], ['after', 'before']] as const) {
+    for (const [side, other] of [
+      ['before', 'after'],
+      ['after', 'before'],
+    ] as const) {
       const counts = this.#counts[side];
-      for (const [blobs, ids] of [['data_blobs', this.#chunks], ['tree_blobs', this.#nodes]] as const) {
+      for (const [blobs, ids] of [
+        ['data_blobs', this.#chunks],
+        ['tree_blobs', this.#nodes],
+      ] as const) {
         for (const [name, id] of ids[side]) {
           if (ids[other].has(name)) continue;
           counts[blobs]++;

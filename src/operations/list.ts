@@ -3,7 +3,7 @@ import { type Entry, EntryType, pathKeyOf } from '../format/mod.ts';
 import type { ImageReader, WalkedEntry } from '../image/mod.ts';
 import type { Image } from '../repository/mod.ts';
 import type { OperationContext } from './context.ts';
-import { entryAt, readerOf, shortId, untilInterrupted } from './reading.ts';
+import { entryAt, readerOf, shortId, throwIfInterrupted } from './reading.ts';
 
 export interface ListOptions {
   /** Everything below, not only what is directly in the folder. */
@@ -24,14 +24,27 @@ export async function* listImage(
   path: ByteString | undefined,
   options: ListOptions = {},
 ): AsyncGenerator<WalkedEntry> {
+  // One generator over whole leaves: each further one that every entry had to pass would cost as much as reading it.
+  for await (const leaf of leavesOf(context, image, path, options)) {
+    throwIfInterrupted(context.signal);
+    for (const item of leaf) yield item;
+  }
+}
+
+async function* leavesOf(
+  context: OperationContext,
+  image: Image,
+  path: ByteString | undefined,
+  { recursive }: ListOptions,
+): AsyncGenerator<readonly WalkedEntry[]> {
   const reader = readerOf(context.repository, image);
-  if (options.recursive) {
+  if (recursive) {
     if (path !== undefined) await entryAt(reader, image, path);
-    yield* untilInterrupted(context.signal, reader.walk(path ?? '/'));
+    yield* reader.walkLeaves(path ?? '/');
     return;
   }
   if (path !== undefined) {
-    yield* untilInterrupted(context.signal, listOne(reader, path, await entryAt(reader, image, path)));
+    yield* listOne(reader, path, await entryAt(reader, image, path));
     return;
   }
   for (const top of image.body.paths) {
@@ -40,11 +53,15 @@ export async function* listImage(
       context.notice(
         `"${displayText(top)}" is not in image ${shortId(image.id)}: it was not there at that time`,
       );
-    else yield* untilInterrupted(context.signal, listOne(reader, top, entry));
+    else yield* listOne(reader, top, entry);
   }
 }
 
-async function* listOne(reader: ImageReader, path: ByteString, entry: Entry): AsyncGenerator<WalkedEntry> {
-  if (entry.type === EntryType.folder) yield* reader.list(path);
-  else yield { path, key: pathKeyOf(path), entry };
+async function* listOne(
+  reader: ImageReader,
+  path: ByteString,
+  entry: Entry,
+): AsyncGenerator<readonly WalkedEntry[]> {
+  if (entry.type === EntryType.folder) yield* reader.listLeaves(path);
+  else yield [{ path, key: pathKeyOf(path), entry }];
 }

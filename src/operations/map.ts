@@ -27,7 +27,9 @@ export interface MapSlice {
 }
 
 /** Whether the other image's file has these very bytes of the chunk, and how far they moved: offset here − offset there. */
-export type MapReference = { readonly state: 'new' } | { readonly state: 'referenced'; readonly shift: number };
+export type MapReference =
+  | { readonly state: 'new' }
+  | { readonly state: 'referenced'; readonly shift: number };
 
 export interface MapTotals {
   /** Bytes of the file. */
@@ -52,11 +54,17 @@ export interface MapOptions {
  * the other image's file has only a part is given in parts. Memory: the pieces of the other file.
  * Rejects with 'path-missing', and with 'usage' for what is no file.
  */
-export async function* mapFile(context: OperationContext, image: Image, path: ByteString, options: MapOptions = {}): AsyncGenerator<MapRow, MapTotals> {
+export async function* mapFile(
+  context: OperationContext,
+  image: Image,
+  path: ByteString,
+  options: MapOptions = {},
+): AsyncGenerator<MapRow, MapTotals> {
   const { repository, signal } = context;
   const content = await contentAt(readerOf(repository, image), image, path);
   const source = nodesOf(repository);
-  const known = options.against === undefined ? undefined : await KnownSlices.of(context, options.against, path);
+  const known =
+    options.against === undefined ? undefined : await KnownSlices.of(context, options.against, path);
   const chunks = new Set<string>();
   let pieces = 0;
   let holeBytes = 0;
@@ -73,21 +81,38 @@ export async function* mapFile(context: OperationContext, image: Image, path: By
     chunks.add(chunk);
     const found = repository.index.find(piece.chunk);
     const place = found && { pack: hexOf(found.pack), offset: found.offset, length: found.length };
-    for (const part of known === undefined ? [{ skip: 0, length: piece.length, against: undefined }] : known.partsOf(piece, position)) {
+    for (const part of known === undefined
+      ? [{ skip: 0, length: piece.length, against: undefined }]
+      : known.partsOf(piece, position)) {
       if (part.against?.state === 'referenced') referencedBytes += part.length;
-      yield { offset: position + part.skip, length: part.length, slice: { chunk, offset: piece.offset + part.skip, place }, against: part.against };
+      yield {
+        offset: position + part.skip,
+        length: part.length,
+        slice: { chunk, offset: piece.offset + part.skip, place },
+        against: part.against,
+      };
     }
   }
   const size = contentLength(content);
   const dataBytes = size - holeBytes;
   const compared = known !== undefined;
-  return { size, pieces, holeBytes, dataBytes, chunks: chunks.size, referencedBytes: compared ? referencedBytes : undefined, newBytes: compared ? dataBytes - referencedBytes : undefined };
+  return {
+    size,
+    pieces,
+    holeBytes,
+    dataBytes,
+    chunks: chunks.size,
+    referencedBytes: compared ? referencedBytes : undefined,
+    newBytes: compared ? dataBytes - referencedBytes : undefined,
+  };
 }
 
 async function contentAt(reader: ImageReader, image: Image, path: ByteString): Promise<Content> {
   const entry = await entryAt(reader, image, path);
   if (entry.type === EntryType.file) return entry.content!;
-  throw new EverfullError('usage', `Could not map "${displayText(path)}": it is no file`, { advice: 'Name a file: a folder has no content.' });
+  throw new EverfullError('usage', `Could not map "${displayText(path)}": it is no file`, {
+    advice: 'Name a file: a folder has no content.',
+  });
 }
 
 interface KnownSlice {
@@ -132,17 +157,26 @@ class KnownSlices {
     const slices = this.#slices.get(bufferOf(piece.chunk!).toString('latin1')) ?? [];
     const end = piece.offset + piece.length;
     for (let at = piece.offset; at < end; ) {
-      const shiftOf = (slice: KnownSlice) => position + at - piece.offset - (slice.position + at - slice.from);
+      const shiftOf = (slice: KnownSlice) =>
+        position + at - piece.offset - (slice.position + at - slice.from);
       let best: KnownSlice | undefined;
       let next = end;
       for (const slice of slices) {
         if (slice.from > at) next = Math.min(next, slice.from);
         if (slice.from > at || slice.to <= at) continue;
-        if (best === undefined || Math.abs(shiftOf(slice) - this.#shift) < Math.abs(shiftOf(best) - this.#shift)) best = slice;
+        if (
+          best === undefined ||
+          Math.abs(shiftOf(slice) - this.#shift) < Math.abs(shiftOf(best) - this.#shift)
+        )
+          best = slice;
       }
       const to = best === undefined ? next : Math.min(end, best.to);
       if (best !== undefined) this.#shift = shiftOf(best);
-      yield { skip: at - piece.offset, length: to - at, against: best === undefined ? { state: 'new' } : { state: 'referenced', shift: this.#shift } };
+      yield {
+        skip: at - piece.offset,
+        length: to - at,
+        against: best === undefined ? { state: 'new' } : { state: 'referenced', shift: this.#shift },
+      };
       at = to;
     }
   }

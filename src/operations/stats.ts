@@ -52,7 +52,9 @@ export async function repositoryStats(context: OperationContext, images: readonl
     size += sum.size;
     count += sum.count;
   }
-  const all = await repository.images(({ object, error }) => context.problem({ item: object, during: 'read', error }));
+  const all = await repository.images(({ object, error }) =>
+    context.problem({ item: object, during: 'read', error }),
+  );
   const plain = all.reduce((sum, { body }) => sum + body.bytesAdded, 0);
   const stored = all.reduce((sum, { body }) => sum + body.bytesAddedStored, 0);
   const objects = { objects_count: 0, stored_size: 0, packs_count: 0, packs_size: 0 };
@@ -78,10 +80,21 @@ export async function repositoryStats(context: OperationContext, images: readonl
   };
 }
 
-function frameTotals(frames: Iterable<{ kind: FrameKind; length: number }>): Pick<Stats, 'chunks' | 'index_nodes' | 'content_nodes'> {
-  const totals = { chunks: { count: 0, size: 0 }, index_nodes: { count: 0, size: 0 }, content_nodes: { count: 0, size: 0 } };
+function frameTotals(
+  frames: Iterable<{ kind: FrameKind; length: number }>,
+): Pick<Stats, 'chunks' | 'index_nodes' | 'content_nodes'> {
+  const totals = {
+    chunks: { count: 0, size: 0 },
+    index_nodes: { count: 0, size: 0 },
+    content_nodes: { count: 0, size: 0 },
+  };
   for (const { kind, length } of frames) {
-    const of = kind === FrameKind.chunk ? totals.chunks : kind === FrameKind.indexNode ? totals.index_nodes : totals.content_nodes;
+    const of =
+      kind === FrameKind.chunk
+        ? totals.chunks
+        : kind === FrameKind.indexNode
+          ? totals.index_nodes
+          : totals.content_nodes;
     of.count++;
     of.size += length;
   }
@@ -118,7 +131,12 @@ class IndexSums {
     let count = 0;
     let size = 0;
     if ('children' in node) {
-      const below = node.children.map(({ id, items, length }) => ({ root: id, level: node.level - 1, items, length }));
+      const below = node.children.map(({ id, items, length }) => ({
+        root: id,
+        level: node.level - 1,
+        items,
+        length,
+      }));
       const sums = readAhead(below, node.level === 1 ? NODES_AHEAD : 1, (child) => this.of(child));
       for await (const sum of sums) {
         count += sum.count;

@@ -1,7 +1,18 @@
 import { bufferOf, isEverfullError } from '../base/mod.ts';
 import { digest } from '../crypto/mod.ts';
 import {
-  decodePackTable, decodeSegmentRow, decodeTable, encodeSegmentRows, encodeTable, type FrameKind, ID_BYTES, PACK_FOOTER_BYTES, type PackRow, packTailBytes, SEGMENT_ROW_BYTES, type TablePack,
+  decodePackTable,
+  decodeSegmentRow,
+  decodeTable,
+  encodeSegmentRows,
+  encodeTable,
+  type FrameKind,
+  ID_BYTES,
+  PACK_FOOTER_BYTES,
+  type PackRow,
+  packTailBytes,
+  SEGMENT_ROW_BYTES,
+  type TablePack,
 } from '../format/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
 import { INDEX_PREFIX, PACK_PREFIX, packName, segmentName } from './names.ts';
@@ -66,7 +77,8 @@ export class ChunkIndex {
     for await (const { name, size } of this.#store.list(PACK_PREFIX)) {
       const hex = name.slice(name.lastIndexOf('/') + 1);
       const id = Buffer.from(hex, 'hex');
-      if (id.length === 16 && !this.#packNumbers.has(id.toString('latin1'))) packs.push({ name: id, bytes: size });
+      if (id.length === 16 && !this.#packNumbers.has(id.toString('latin1')))
+        packs.push({ name: id, bytes: size });
     }
     await eachAtOnce(packs, async (pack) => {
       try {
@@ -150,7 +162,14 @@ export class ChunkIndex {
 
   #place(row: number): FramePlace & { id: Uint8Array } {
     const { id, pack, offset, length, kind } = decodeSegmentRow(this.#rows, row);
-    return { id, pack: this.#packs[pack].name, packBytes: this.#packs[pack].bytes, offset, length, kind: kind as FrameKind };
+    return {
+      id,
+      pack: this.#packs[pack].name,
+      packBytes: this.#packs[pack].bytes,
+      offset,
+      length,
+      kind: kind as FrameKind,
+    };
   }
 
   *all(): Generator<FramePlace & { id: Uint8Array }> {
@@ -161,19 +180,37 @@ export class ChunkIndex {
 /** The segment of one pack, to be published with it. */
 export function encodeSegment(pack: TablePack, rows: readonly PackRow[]): Buffer {
   const sorted = rows.toSorted((a, b) => Buffer.compare(a.id, b.id));
-  return encodeTable(SEGMENT_ROW_BYTES, encodeSegmentRows(sorted.map((row) => ({ ...row, pack: 0 }))), [pack], digest);
+  return encodeTable(
+    SEGMENT_ROW_BYTES,
+    encodeSegmentRows(sorted.map((row) => ({ ...row, pack: 0 }))),
+    [pack],
+    digest,
+  );
 }
 
 /** The table of a pack, checked against its digest. Rejects with 'damaged' or 'object-missing'. */
 export async function readPackTable(store: ObjectStore, pack: TablePack): Promise<PackRow[]> {
   const name = packName(pack.name);
-  const footer = await store.get(name, { range: { offset: Math.max(0, pack.bytes - PACK_FOOTER_BYTES), length: Math.min(pack.bytes, PACK_FOOTER_BYTES) } });
+  const footer = await store.get(name, {
+    range: {
+      offset: Math.max(0, pack.bytes - PACK_FOOTER_BYTES),
+      length: Math.min(pack.bytes, PACK_FOOTER_BYTES),
+    },
+  });
   const tail = packTailBytes(footer, pack.bytes);
-  return decodePackTable(await store.get(name, { range: { offset: pack.bytes - tail, length: tail } }), pack.bytes, digest);
+  return decodePackTable(
+    await store.get(name, { range: { offset: pack.bytes - tail, length: tail } }),
+    pack.bytes,
+    digest,
+  );
 }
 
 /** Runs `work` for every item, several at once; the first failure is thrown once all under way have ended. */
-export async function eachAtOnce<T>(items: readonly T[], work: (item: T) => Promise<void>, atOnce = GETS_AT_ONCE): Promise<void> {
+export async function eachAtOnce<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+  atOnce = GETS_AT_ONCE,
+): Promise<void> {
   let next = 0;
   const run = async () => {
     while (next < items.length) await work(items[next++]);

@@ -12,11 +12,24 @@ function associatedData(secretsId: Uint8Array, dataset: Uint8Array, sequence: nu
   return Buffer.concat([Buffer.from('everfull manifest body 1\n', 'latin1'), secretsId, dataset, number]);
 }
 
-export function sealManifestBody(body: Uint8Array, sealer: Sealer, secretsId: Uint8Array, dataset: Uint8Array, sequence: number): { sealed: Buffer; nonce: Buffer } {
+export function sealManifestBody(
+  body: Uint8Array,
+  sealer: Sealer,
+  secretsId: Uint8Array,
+  dataset: Uint8Array,
+  sequence: number,
+): { sealed: Buffer; nonce: Buffer } {
   return sealer.seal(associatedData(secretsId, dataset, sequence), Codec.zstd, zstdCompressSync(body));
 }
 
-export function openManifestBody(sealed: Uint8Array, nonce: Uint8Array, sealer: Sealer, secretsId: Uint8Array, dataset: Uint8Array, sequence: number): Uint8Array {
+export function openManifestBody(
+  sealed: Uint8Array,
+  nonce: Uint8Array,
+  sealer: Sealer,
+  secretsId: Uint8Array,
+  dataset: Uint8Array,
+  sequence: number,
+): Uint8Array {
   const compressed = sealer.open(associatedData(secretsId, dataset, sequence), Codec.zstd, nonce, sealed);
   try {
     return zstdDecompressSync(compressed, { maxOutputLength: BODY_BYTES_MAX });

@@ -1,12 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import { digest } from '../crypto/mod.ts';
-import { encodePackHeader, encodePackTable, PACK_BYTES_TARGET, PACK_HEADER_BYTES, PACK_NAME_BYTES, type PackRow } from '../format/mod.ts';
+import {
+  encodePackHeader,
+  encodePackTable,
+  FRAME_BYTES_MAX,
+  PACK_BYTES_TARGET,
+  PACK_NAME_BYTES,
+  type PackRow,
+} from '../format/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
 import { type ChunkIndex, encodeSegment } from './chunk-index.ts';
 import { packName, segmentName } from './names.ts';
 
 /** How many packs may be on their way to the store; each holds its bytes in memory. */
-const PUTS_AT_ONCE = 2;
+const PUTS_AT_ONCE = 1;
+
+const EMPTY = Buffer.alloc(0);
+const FIRST_BYTES = 256 * 1024;
+const SHORT_BYTES = 4 * 1024 * 1024;
 
 /** Gathers frames into packs. A pack is durable before its index segment is, and both before {@link flush} resolves. */
 export class PackWriter {
@@ -15,9 +26,11 @@ export class PackWriter {
   readonly #secretsId: Uint8Array;
   /** Resolves once frames may be stored: when their data key is. */
   readonly #ready: () => Promise<void>;
-  #parts: Uint8Array[] = [];
+  #buffer: Buffer = EMPTY;
+  /** Buffers of packs that are stored, to be filled again. */
+  readonly #spare: Buffer[] = [];
   #rows: PackRow[] = [];
-  #bytes = PACK_HEADER_BYTES;
+  #bytes = 0;
   readonly #putting = new Set<Promise<void>>();
   #failure: unknown;
   bytesStored = 0;
@@ -29,28 +42,49 @@ export class PackWriter {
     this.#ready = ready;
   }
 
-  /** Takes a frame. The caller then awaits {@link room} before it makes many more. */
+  /** Copies a frame into the open pack. The caller then awaits {@link room} before it makes many more. */
   add(frame: Uint8Array, row: Omit<PackRow, 'offset' | 'length'>): void {
+    if (this.#rows.length === 0) {
+      this.#buffer = this.#spare.pop() ?? EMPTY;
+      this.#bytes = 0;
+      this.#append(encodePackHeader(this.#secretsId));
+    }
     this.#rows.push({ ...row, offset: this.#bytes, length: frame.length });
-    this.#parts.push(frame);
-    this.#bytes += frame.length;
+    this.#append(frame);
     if (this.#bytes >= PACK_BYTES_TARGET) this.#end();
+  }
+
+  #append(bytes: Uint8Array): void {
+    const end = this.#bytes + bytes.length;
+    if (end > this.#buffer.length) {
+      // Short packs take little memory, full ones a buffer that serves again.
+      const size =
+        end <= SHORT_BYTES
+          ? Math.max(this.#buffer.length * 2, end, FIRST_BYTES)
+          : PACK_BYTES_TARGET + FRAME_BYTES_MAX;
+      const grown = Buffer.allocUnsafeSlow(size);
+      this.#buffer.copy(grown, 0, 0, this.#bytes);
+      this.#buffer = grown;
+    }
+    this.#buffer.set(bytes, this.#bytes);
+    this.#bytes = end;
   }
 
   #end(): void {
     if (this.#rows.length === 0) return;
     const rows = this.#rows;
     const tail = encodePackTable(rows, digest);
-    const parts = [encodePackHeader(this.#secretsId), ...this.#parts, tail];
+    const buffer = this.#buffer;
+    const parts = [buffer.subarray(0, this.#bytes), tail];
     const bytes = this.#bytes + tail.length;
-    this.#parts = [];
     this.#rows = [];
-    this.#bytes = PACK_HEADER_BYTES;
-    const put = this.#put(rows, parts, bytes).catch((error: unknown) => {
-      this.#failure ??= error;
-    });
+    const put = this.#put(rows, parts, bytes)
+      .then(() => void this.#spare.push(buffer))
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => this.#putting.delete(put));
     this.#putting.add(put);
-    put.then(() => this.#putting.delete(put));
   }
 
   async #put(rows: readonly PackRow[], parts: readonly Uint8Array[], bytes: number): Promise<void> {
@@ -65,7 +99,8 @@ export class PackWriter {
 
   /** Resolves when there is room for more. Rejects when a pack could not be stored. */
   async room(): Promise<void> {
-    while (this.#putting.size >= PUTS_AT_ONCE && this.#failure === undefined) await Promise.race(this.#putting);
+    while (this.#putting.size >= PUTS_AT_ONCE && this.#failure === undefined)
+      await Promise.race(this.#putting);
     if (this.#failure !== undefined) throw this.#failure;
   }
 

@@ -1,18 +1,65 @@
 import { randomBytes } from 'node:crypto';
-import { bufferOf, type ByteString, type Clock, EverfullError, equalBytes, hexOf, isEverfullError } from '../base/mod.ts';
+import {
+  type ByteString,
+  bufferOf,
+  type Clock,
+  EverfullError,
+  equalBytes,
+  hexOf,
+  isEverfullError,
+} from '../base/mod.ts';
 import { type CompressionMode, type OpenedFrame, openFrame } from '../chunk/mod.ts';
 import {
-  createKeyring, type Credential, digest, DomainSecrets, type Endpoint, type Keyring, makeEndpoint, openEndpoint, openSlot, Sealer, sealSlot, unwrapDataKey, unwrapDomain, verify, wrapDomain,
+  type Credential,
+  createKeyring,
+  DomainSecrets,
+  digest,
+  type Endpoint,
+  type Keyring,
+  makeEndpoint,
+  openEndpoint,
+  openSlot,
+  Sealer,
+  sealSlot,
+  unwrapDataKey,
+  unwrapDomain,
+  verify,
+  wrapDomain,
 } from '../crypto/mod.ts';
 import {
-  type Argon2Parameters, type Config, configRecord, decodeManifestBody, decodeManifestHeader, FRAME_BYTES_MAX, type FrameKind, type ManifestBody, type ManifestHeader, manifestRecord, manifestSignedBytes, RECORD_BYTES_MAX,
-  SESSION_COMMITTED, type SessionEnd, sessionEndRecord,
+  type Argon2Parameters,
+  type Config,
+  configRecord,
+  decodeManifestBody,
+  decodeManifestHeader,
+  FRAME_BYTES_MAX,
+  type FrameKind,
+  type ManifestBody,
+  type ManifestHeader,
+  manifestRecord,
+  manifestSignedBytes,
+  RECORD_BYTES_MAX,
+  SESSION_COMMITTED,
+  type SessionEnd,
+  sessionEndRecord,
 } from '../format/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
 import { ByteCache } from './byte-cache.ts';
 import { ChunkIndex, eachAtOnce } from './chunk-index.ts';
 import { openManifestBody } from './manifest-body.ts';
-import { CONFIG, DOMAIN_KEYS, dataKeyName, ENDPOINT_PREFIX, endpointName, MANIFEST_PREFIX, manifestName, packName, SESSION_PREFIX, SLOT_PREFIX, slotName } from './names.ts';
+import {
+  CONFIG,
+  DOMAIN_KEYS,
+  dataKeyName,
+  ENDPOINT_PREFIX,
+  endpointName,
+  MANIFEST_PREFIX,
+  manifestName,
+  packName,
+  SESSION_PREFIX,
+  SLOT_PREFIX,
+  slotName,
+} from './names.ts';
 import { WriteSession } from './session.ts';
 
 /** A manifest as it stands in the store, its signature and body checked. */
@@ -59,7 +106,11 @@ export class Repository {
   }
 
   /** Makes a repository in an empty store. Rejects with 'repository-exists'. */
-  static async create(store: ObjectStore, slots: readonly { credential: Credential; label: string }[], options: { readonly clock: Clock; readonly argon2?: Argon2Parameters }): Promise<Repository> {
+  static async create(
+    store: ObjectStore,
+    slots: readonly { credential: Credential; label: string }[],
+    options: { readonly clock: Clock; readonly argon2?: Argon2Parameters },
+  ): Promise<Repository> {
     if (await exists(store, CONFIG)) throw alreadyThere(store);
     const keyring = createKeyring();
     const { secretsId } = new DomainSecrets(keyring.domainSecret);
@@ -90,16 +141,27 @@ export class Repository {
     const wrappingKey = await openAnySlot(store, credentials);
     const keyring = unwrapDomain(wrappingKey, await store.get(DOMAIN_KEYS, { limit: RECORD_BYTES_MAX }));
     const repository = new Repository(store, config, keyring);
-    if (!equalBytes(repository.secrets.secretsId, config.secretsId)) throw new EverfullError('damaged', `Could not open the repository at ${store.location}: its configuration belongs to other keys`);
+    if (!equalBytes(repository.secrets.secretsId, config.secretsId))
+      throw new EverfullError(
+        'damaged',
+        `Could not open the repository at ${store.location}: its configuration belongs to other keys`,
+      );
     await repository.index.load();
     return repository;
   }
 
-  addSlot(credential: Credential, label: string, options: { readonly clock: Clock; readonly argon2?: Argon2Parameters }): Promise<Buffer> {
+  addSlot(
+    credential: Credential,
+    label: string,
+    options: { readonly clock: Clock; readonly argon2?: Argon2Parameters },
+  ): Promise<Buffer> {
     return putSlot(this.store, this.keyring, credential, label, options);
   }
 
-  openSession(dataset: Uint8Array, options: { readonly compression: CompressionMode; readonly clock: Clock }): Promise<WriteSession> {
+  openSession(
+    dataset: Uint8Array,
+    options: { readonly compression: CompressionMode; readonly clock: Clock },
+  ): Promise<WriteSession> {
     return WriteSession.open(this, dataset, options);
   }
 
@@ -107,7 +169,12 @@ export class Repository {
   async endpoint(host: ByteString): Promise<Endpoint> {
     const name = endpointName(this.secrets.endpointId(host));
     for (;;) {
-      if (await exists(this.store, name)) return openEndpoint(this.keyring.wrappingKey, this.secrets, await this.store.get(name, { limit: RECORD_BYTES_MAX }));
+      if (await exists(this.store, name))
+        return openEndpoint(
+          this.keyring.wrappingKey,
+          this.secrets,
+          await this.store.get(name, { limit: RECORD_BYTES_MAX }),
+        );
       const { endpoint, bytes } = makeEndpoint(this.keyring.wrappingKey, this.secrets, host);
       try {
         await this.store.putIfAbsent(name, [bytes]);
@@ -124,7 +191,11 @@ export class Repository {
     const name = endpointName(id);
     let key = this.#publicKeys.get(name);
     if (key === undefined) {
-      key = openEndpoint(this.keyring.wrappingKey, this.secrets, await this.store.get(name, { limit: RECORD_BYTES_MAX })).publicKey;
+      key = openEndpoint(
+        this.keyring.wrappingKey,
+        this.secrets,
+        await this.store.get(name, { limit: RECORD_BYTES_MAX }),
+      ).publicKey;
       this.#publicKeys.set(name, key);
     }
     return key;
@@ -135,7 +206,10 @@ export class Repository {
     let sealer = this.#sealers.get(id);
     if (sealer === undefined) {
       try {
-        const { key } = unwrapDataKey(this.keyring.wrappingKey, await this.store.get(dataKeyName(dataKeyId), { limit: RECORD_BYTES_MAX }));
+        const { key } = unwrapDataKey(
+          this.keyring.wrappingKey,
+          await this.store.get(dataKeyName(dataKeyId), { limit: RECORD_BYTES_MAX }),
+        );
         sealer = new Sealer(key, dataKeyId);
       } catch (error) {
         if (isEverfullError(error, 'object-missing')) return undefined;
@@ -149,25 +223,47 @@ export class Repository {
   /** Reads, opens and checks the manifest at a place. Rejects with 'damaged', 'forged' or 'object-missing'. */
   async readManifest(dataset: Uint8Array, sequence: number): Promise<Manifest> {
     const name = manifestName(dataset, sequence);
-    const { header: headerBytes, signature, body: sealed } = manifestRecord.decode(await this.store.get(name, { limit: RECORD_BYTES_MAX }), digest);
+    const {
+      header: headerBytes,
+      signature,
+      body: sealed,
+    } = manifestRecord.decode(await this.store.get(name, { limit: RECORD_BYTES_MAX }), digest);
     const header = decodeManifestHeader(headerBytes);
-    if (!equalBytes(header.dataset, dataset) || header.sequence !== sequence || !equalBytes(header.secretsId, this.secrets.secretsId)) {
+    if (
+      !equalBytes(header.dataset, dataset) ||
+      header.sequence !== sequence ||
+      !equalBytes(header.secretsId, this.secrets.secretsId)
+    ) {
       throw new EverfullError('forged', `Could not accept manifest ${name}: it was made for another place`);
     }
     if (!verify(await this.#publicKey(header.endpoint), manifestSignedBytes(headerBytes), signature)) {
-      throw new EverfullError('forged', `Could not accept manifest ${name}: its signature is not that of its endpoint`);
+      throw new EverfullError(
+        'forged',
+        `Could not accept manifest ${name}: its signature is not that of its endpoint`,
+      );
     }
-    if (!equalBytes(digest(sealed), header.bodyDigest)) throw new EverfullError('damaged', `Could not read manifest ${name}: its body does not match its digest`);
+    if (!equalBytes(digest(sealed), header.bodyDigest))
+      throw new EverfullError(
+        'damaged',
+        `Could not read manifest ${name}: its body does not match its digest`,
+      );
     const sealer = await this.#sealer(header.dataKeyId);
-    if (sealer === undefined) throw new EverfullError('damaged', `Could not read manifest ${name}: its data key ${hexOf(header.dataKeyId)} is missing`);
-    const body = decodeManifestBody(openManifestBody(sealed, header.nonce, sealer, this.secrets.secretsId, dataset, sequence));
+    if (sealer === undefined)
+      throw new EverfullError(
+        'damaged',
+        `Could not read manifest ${name}: its data key ${hexOf(header.dataKeyId)} is missing`,
+      );
+    const body = decodeManifestBody(
+      openManifestBody(sealed, header.nonce, sealer, this.secrets.secretsId, dataset, sequence),
+    );
     return { id: digest(headerBytes), header, body };
   }
 
   /** The newest manifest of a dataset, committed or not: the end of its chain. */
   async lastManifest(dataset: Uint8Array): Promise<Manifest | undefined> {
     let last = 0;
-    for await (const { name } of this.store.list(`${MANIFEST_PREFIX}${hexOf(dataset)}/`)) last = Math.max(last, Number(name.slice(name.lastIndexOf('/') + 1)));
+    for await (const { name } of this.store.list(`${MANIFEST_PREFIX}${hexOf(dataset)}/`))
+      last = Math.max(last, Number(name.slice(name.lastIndexOf('/') + 1)));
     return last === 0 ? undefined : this.readManifest(dataset, last);
   }
 
@@ -182,14 +278,21 @@ export class Repository {
         end = sessionEndRecord.decode(await this.store.get(name, { limit: RECORD_BYTES_MAX }), digest);
         if (end.state !== SESSION_COMMITTED) return;
         const manifest = await this.readManifest(end.dataset, end.sequence);
-        if (!equalBytes(manifest.id, end.image) || !equalBytes(manifest.header.session, end.session)) throw new EverfullError('forged', `Could not accept ${name}: it names another image than its manifest`);
+        if (!equalBytes(manifest.id, end.image) || !equalBytes(manifest.header.session, end.session))
+          throw new EverfullError(
+            'forged',
+            `Could not accept ${name}: it names another image than its manifest`,
+          );
         images.push({ ...manifest, committed: end.ended });
       } catch (error) {
         if (!isEverfullError(error, 'damaged', 'forged', 'object-missing', 'repository-newer')) throw error;
         onDamage({ object: end === undefined ? name : manifestName(end.dataset, end.sequence), error });
       }
     });
-    return images.sort((a, b) => a.body.time - b.body.time || a.header.sequence - b.header.sequence || Buffer.compare(a.id, b.id));
+    return images.sort(
+      (a, b) =>
+        a.body.time - b.body.time || a.header.sequence - b.header.sequence || Buffer.compare(a.id, b.id),
+    );
   }
 
   /**
@@ -209,7 +312,10 @@ export class Repository {
     const place = await this.locate(id);
     if (place.kind === 1) this.framesRead.chunks++;
     else this.framesRead.nodes++;
-    return this.store.get(packName(place.pack), { range: { offset: place.offset, length: place.length }, limit: FRAME_BYTES_MAX });
+    return this.store.get(packName(place.pack), {
+      range: { offset: place.offset, length: place.length },
+      limit: FRAME_BYTES_MAX,
+    });
   }
 
   /** Where a frame lies. A miss is looked up once more in what the store has now, packs without a segment included. */
@@ -220,7 +326,11 @@ export class Repository {
       await this.index.recover();
       place = this.index.find(id);
     }
-    if (place === undefined) throw new EverfullError('object-missing', `Could not find frame ${hexOf(id).slice(0, 16)}: no pack of the repository at ${this.store.location} has it`);
+    if (place === undefined)
+      throw new EverfullError(
+        'object-missing',
+        `Could not find frame ${hexOf(id).slice(0, 16)}: no pack of the repository at ${this.store.location} has it`,
+      );
     return place;
   }
 
@@ -240,7 +350,10 @@ export function dryRunOf(repository: Repository): Repository {
   const { store } = repository;
   const nowhere: ObjectStore = {
     location: store.location,
-    putIfAbsent: async () => {}, replace: async () => {}, delete: async () => {}, close: async () => {},
+    putIfAbsent: async () => {},
+    replace: async () => {},
+    delete: async () => {},
+    close: async () => {},
     get: (name, options) => store.get(name, options),
     size: (name) => store.size(name),
     list: (prefix) => store.list(prefix),
@@ -259,7 +372,11 @@ async function exists(store: ObjectStore, name: string): Promise<boolean> {
 }
 
 function alreadyThere(store: ObjectStore): EverfullError {
-  return new EverfullError('repository-exists', `Could not make a repository at ${store.location}: there is one`, { advice: 'Use it, or choose another place.' });
+  return new EverfullError(
+    'repository-exists',
+    `Could not make a repository at ${store.location}: there is one`,
+    { advice: 'Use it, or choose another place.' },
+  );
 }
 
 async function readConfig(store: ObjectStore): Promise<Config> {
@@ -267,9 +384,14 @@ async function readConfig(store: ObjectStore): Promise<Config> {
     return configRecord.decode(await store.get(CONFIG, { limit: RECORD_BYTES_MAX }), digest);
   } catch (error) {
     if (!isEverfullError(error, 'object-missing')) throw error;
-    throw new EverfullError('repository-missing', `Could not open the repository at ${store.location}: there is none`, {
-      cause: error, advice: 'Check the place, or make a repository with: everfull -r REPO init',
-    });
+    throw new EverfullError(
+      'repository-missing',
+      `Could not open the repository at ${store.location}: there is none`,
+      {
+        cause: error,
+        advice: 'Check the place, or make a repository with: everfull -r REPO init',
+      },
+    );
   }
 }
 
@@ -288,13 +410,32 @@ async function openAnySlot(store: ObjectStore, credentials: readonly Credential[
       damage.push(error);
     }
   }
-  if (damage.length > 0) throw new EverfullError('damaged', `Could not open the repository at ${store.location}: ${damage.length} of its key slots cannot be read and no other fits`, { cause: damage[0], advice: 'Try another passphrase, the key file or the recovery code.' });
-  throw new EverfullError('wrong-password', `Could not open the repository at ${store.location}: no key slot opens with what was given`, { advice: 'Check the passphrase, key file or recovery code.' });
+  if (damage.length > 0)
+    throw new EverfullError(
+      'damaged',
+      `Could not open the repository at ${store.location}: ${damage.length} of its key slots cannot be read and no other fits`,
+      { cause: damage[0], advice: 'Try another passphrase, the key file or the recovery code.' },
+    );
+  throw new EverfullError(
+    'wrong-password',
+    `Could not open the repository at ${store.location}: no key slot opens with what was given`,
+    { advice: 'Check the passphrase, key file or recovery code.' },
+  );
 }
 
-async function putSlot(store: ObjectStore, keyring: Keyring, credential: Credential, label: string, options: { readonly clock: Clock; readonly argon2?: Argon2Parameters }): Promise<Buffer> {
+async function putSlot(
+  store: ObjectStore,
+  keyring: Keyring,
+  credential: Credential,
+  label: string,
+  options: { readonly clock: Clock; readonly argon2?: Argon2Parameters },
+): Promise<Buffer> {
   const id = randomBytes(8);
-  const bytes = await sealSlot(keyring.wrappingKey, credential, { label, created: options.clock.now(), argon2: options.argon2 });
+  const bytes = await sealSlot(keyring.wrappingKey, credential, {
+    label,
+    created: options.clock.now(),
+    argon2: options.argon2,
+  });
   await store.putIfAbsent(slotName(id), [bytes]);
   return id;
 }

@@ -1,10 +1,32 @@
 import { randomBytes } from 'node:crypto';
 import { bufferOf, type Clock, EverfullError, hexOf, isEverfullError } from '../base/mod.ts';
 import { type CompressionMode, encodeFrame, frameIdOf } from '../chunk/mod.ts';
-import { createDataKey, type DataKey, digest, type Endpoint, Sealer, sign, wrapDataKey } from '../crypto/mod.ts';
 import {
-  type ChunkUse, encodeManifestBody, encodeManifestHeader, type FrameKind, FrameKind as Kind, ID_BYTES, type ManifestBody, type ManifestHeader, manifestRecord, manifestSignedBytes,
-  SESSION_COMMITTED, SESSION_EXPIRED, SESSION_ID_BYTES, sessionBeatRecord, sessionEndRecord, sessionOpenRecord,
+  createDataKey,
+  type DataKey,
+  digest,
+  type Endpoint,
+  Sealer,
+  sign,
+  wrapDataKey,
+} from '../crypto/mod.ts';
+import {
+  type ChunkUse,
+  encodeManifestBody,
+  encodeManifestHeader,
+  type FrameKind,
+  ID_BYTES,
+  FrameKind as Kind,
+  type ManifestBody,
+  type ManifestHeader,
+  manifestRecord,
+  manifestSignedBytes,
+  SESSION_COMMITTED,
+  SESSION_EXPIRED,
+  SESSION_ID_BYTES,
+  sessionBeatRecord,
+  sessionEndRecord,
+  sessionOpenRecord,
 } from '../format/mod.ts';
 import { sealManifestBody } from './manifest-body.ts';
 import { dataKeyName, manifestName, sessionBeatName, sessionEndName, sessionOpenName } from './names.ts';
@@ -26,7 +48,12 @@ export interface PlainNode {
 export interface ImageToCommit {
   readonly endpoint: Endpoint;
   readonly kind: number;
-  readonly root: { readonly root: Uint8Array; readonly level: number; readonly items: number; readonly length: number };
+  readonly root: {
+    readonly root: Uint8Array;
+    readonly level: number;
+    readonly items: number;
+    readonly length: number;
+  };
   readonly body: ManifestBody;
 }
 
@@ -54,7 +81,12 @@ export class WriteSession {
   #nodeBytes = 0;
   #nodesAdded = 0;
 
-  private constructor(repository: Repository, dataset: Uint8Array, compression: CompressionMode, clock: Clock) {
+  private constructor(
+    repository: Repository,
+    dataset: Uint8Array,
+    compression: CompressionMode,
+    clock: Clock,
+  ) {
     this.#repository = repository;
     this.#dataset = dataset;
     this.#compression = compression;
@@ -66,9 +98,16 @@ export class WriteSession {
     this.#nodes = new PackWriter(store, index, secrets.secretsId, ready);
   }
 
-  static async open(repository: Repository, dataset: Uint8Array, options: { readonly compression: CompressionMode; readonly clock: Clock }): Promise<WriteSession> {
+  static async open(
+    repository: Repository,
+    dataset: Uint8Array,
+    options: { readonly compression: CompressionMode; readonly clock: Clock },
+  ): Promise<WriteSession> {
     const session = new WriteSession(repository, dataset, options.compression, options.clock);
-    const opened = sessionOpenRecord.encode({ session: session.id, dataset, opened: options.clock.now() }, digest);
+    const opened = sessionOpenRecord.encode(
+      { session: session.id, dataset, opened: options.clock.now() },
+      digest,
+    );
     await repository.store.putIfAbsent(sessionOpenName(session.id), [opened]);
     session.#timer = setInterval(() => session.#sendBeat(), HEARTBEAT_MS).unref();
     return session;
@@ -82,7 +121,9 @@ export class WriteSession {
 
   /** Once, and before the first frame. */
   #storeDataKey(): Promise<void> {
-    this.#dataKeyStored ??= this.#repository.store.putIfAbsent(dataKeyName(this.dataKey.id), [wrapDataKey(this.#repository.keyring.wrappingKey, this.dataKey)]);
+    this.#dataKeyStored ??= this.#repository.store.putIfAbsent(dataKeyName(this.dataKey.id), [
+      wrapDataKey(this.#repository.keyring.wrappingKey, this.dataKey),
+    ]);
     return this.#dataKeyStored;
   }
 
@@ -148,16 +189,35 @@ export class WriteSession {
       const last = await this.#repository.lastManifest(this.#dataset);
       const sequence = (last?.header.sequence ?? 0) + 1;
       const previous = last?.id ?? Buffer.alloc(ID_BYTES);
-      const { sealed, nonce } = sealManifestBody(encodeManifestBody(image.body), this.#sealer, secrets.secretsId, this.#dataset, sequence);
+      const { sealed, nonce } = sealManifestBody(
+        encodeManifestBody(image.body),
+        this.#sealer,
+        secrets.secretsId,
+        this.#dataset,
+        sequence,
+      );
       const header: ManifestHeader = {
-        dataset: this.#dataset, sequence, previous, endpoint: image.endpoint.id, secretsId: secrets.secretsId, session: this.id, kind: image.kind,
-        indexRoot: image.root.root, indexLevel: image.root.level, indexItems: image.root.items, indexLength: image.root.length,
-        bodyDigest: digest(sealed), dataKeyId: this.dataKey.id, nonce,
+        dataset: this.#dataset,
+        sequence,
+        previous,
+        endpoint: image.endpoint.id,
+        secretsId: secrets.secretsId,
+        session: this.id,
+        kind: image.kind,
+        indexRoot: image.root.root,
+        indexLevel: image.root.level,
+        indexItems: image.root.items,
+        indexLength: image.root.length,
+        bodyDigest: digest(sealed),
+        dataKeyId: this.dataKey.id,
+        nonce,
       };
       const headerBytes = encodeManifestHeader(header);
       const signature = sign(image.endpoint, manifestSignedBytes(headerBytes));
       try {
-        await store.putIfAbsent(manifestName(this.#dataset, sequence), [manifestRecord.encode({ header: headerBytes, signature, body: sealed }, digest)]);
+        await store.putIfAbsent(manifestName(this.#dataset, sequence), [
+          manifestRecord.encode({ header: headerBytes, signature, body: sealed }, digest),
+        ]);
       } catch (error) {
         // Another backup of the dataset took the number: sign again behind it.
         if (isEverfullError(error, 'object-exists')) continue;
@@ -172,14 +232,22 @@ export class WriteSession {
   async #end(state: number, sequence: number, image: Uint8Array): Promise<void> {
     clearInterval(this.#timer);
     const { store } = this.#repository;
-    const end = sessionEndRecord.encode({ session: this.id, state, ended: this.#clock.now(), dataset: this.#dataset, sequence, image }, digest);
+    const end = sessionEndRecord.encode(
+      { session: this.id, state, ended: this.#clock.now(), dataset: this.#dataset, sequence, image },
+      digest,
+    );
     try {
       await store.putIfAbsent(sessionEndName(this.id), [end]);
     } catch (error) {
       if (!isEverfullError(error, 'object-exists') || state === SESSION_EXPIRED) throw error;
-      throw new EverfullError('session-expired', `Could not commit session ${hexOf(this.id)}: it was ended by a collector, since its heartbeat had stopped`, {
-        cause: error, advice: 'Run the backup again: what was stored is used.',
-      });
+      throw new EverfullError(
+        'session-expired',
+        `Could not commit session ${hexOf(this.id)}: it was ended by a collector, since its heartbeat had stopped`,
+        {
+          cause: error,
+          advice: 'Run the backup again: what was stored is used.',
+        },
+      );
     }
     await store.delete(sessionBeatName(this.id));
   }

@@ -1,3 +1,4 @@
+export { type ComponentMatcher, compileComponent } from './component.ts';
 export { expandGlob, type GlobResult } from './glob.ts';
 export {
   type Environment,
@@ -15,6 +16,7 @@ export {
   type PatternOptions,
 } from './patterns.ts';
 export { type RestoreChoice, RestoreSelection, type RestoreSelectionOptions } from './restore-selection.ts';
+export { lowerCase } from './rune.ts';
 export {
   compileExcludes,
   type ExcludeOptions,

@@ -1,14 +1,21 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Clock, hexOf, isEverfullError, systemClock } from '../../base/mod.ts';
+import { type ByteString, type Clock, hexOf, isEverfullError, systemClock } from '../../base/mod.ts';
 import type { Credential } from '../../crypto/mod.ts';
 import { init, type NewKey, type OperationContext } from '../../operations/mod.ts';
 import { Repository } from '../../repository/mod.ts';
 import type { ObjectStore } from '../../store/mod.ts';
 import { displayableError, keyboard, Output, Reporter } from '../terminal/mod.ts';
-import { askCredential, askNewPassword, hasSource, readCredentials, readOrMakeKeyFile } from './credentials.ts';
+import {
+  askCredential,
+  askNewPassword,
+  hasSource,
+  readCredentials,
+  readOrMakeKeyFile,
+} from './credentials.ts';
 import { defaultLabel } from './label.ts';
 import { openStore, repositoryExists, repositoryMissing } from './location.ts';
+import { bothSpellings } from './own-paths.ts';
 import { type EmbeddedPlace, embeddedPlace } from './places.ts';
 import type { Settings } from './settings.ts';
 import { makeStateFolder } from './state-folder.ts';
@@ -30,6 +37,8 @@ const MAKING_LOOK_MS = 100;
 /** One call of the command line: its settings, what it prints, and the repository that it opens. */
 export class Run {
   readonly settings: Settings;
+  /** Of the program. */
+  readonly version: string;
   readonly output: Output;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
@@ -38,8 +47,9 @@ export class Run {
   exitCode = 0;
   readonly #stores: ObjectStore[] = [];
 
-  constructor(settings: Settings, signal: AbortSignal) {
+  constructor(settings: Settings, version: string, signal: AbortSignal) {
     this.settings = settings;
+    this.version = version;
     this.signal = signal;
     this.reporter = new Reporter({
       screen: process.stderr,
@@ -60,6 +70,13 @@ export class Run {
     return this.settings.location ?? this.embedded!.repository;
   }
 
+  /** What this program itself writes, and no backup should hold. */
+  get ownPaths(): ByteString[] {
+    const { sources, cacheFolder } = this.settings;
+    const keyFiles = [sources.keyFile, this.embedded?.keyFile];
+    return bothSpellings([this.location, ...keyFiles, cacheFolder].filter((path) => path !== undefined));
+  }
+
   /** Opens the repository; with `makeEmbedded` the embedded one is made on first use. */
   async open({ makeEmbedded = false } = {}): Promise<Opened> {
     const { embedded } = this;
@@ -68,7 +85,8 @@ export class Run {
       store = await this.store({ create: false });
       if (!(await Repository.exists(store))) throw repositoryMissing(this.location);
     } catch (error) {
-      if (embedded === undefined || !makeEmbedded || !isEverfullError(error, 'repository-missing')) throw error;
+      if (embedded === undefined || !makeEmbedded || !isEverfullError(error, 'repository-missing'))
+        throw error;
       return this.#makeEmbedded(embedded);
     }
     const given = this.#givenCredentials();
@@ -93,7 +111,8 @@ export class Run {
     const store = await this.store({ create: true });
     // Before a key file is made that nothing would ever use.
     if (await Repository.exists(store)) throw repositoryExists(this.location);
-    const keyFile = sources.keyFile ?? (embedded !== undefined && !hasSource(sources) ? embedded.keyFile : undefined);
+    const keyFile =
+      sources.keyFile ?? (embedded !== undefined && !hasSource(sources) ? embedded.keyFile : undefined);
     const credentials = readCredentials({ ...sources, keyFile: undefined });
     let keyFileMade = false;
     if (keyFile !== undefined) {
@@ -101,12 +120,15 @@ export class Run {
       credentials.push(credential);
       keyFileMade = made;
     }
-    if (credentials.length === 0) credentials.push(await askNewPassword(keyboard()));
+    if (credentials.length === 0) credentials.push(await askNewPassword(keyboard(this.signal)));
     const keys: NewKey[] = credentials.map((credential) => ({ credential, label: defaultLabel() }));
     const screen = process.stderr.isTTY || (process.stdout.isTTY && !this.settings.json);
     const recovery = keyFileMade && screen;
     const { repository, recoveryCode } = await init(store, { keys, recovery, clock: this.clock });
-    if (keyFileMade) this.reporter.notice(`A key file was made: "${keyFile}". Whoever has it can read the backups; without it nobody can.`);
+    if (keyFileMade)
+      this.reporter.notice(
+        `A key file was made: "${keyFile}". Whoever has it can read the backups; without it nobody can.`,
+      );
     if (recoveryCode !== undefined) this.showRecoveryCode(recoveryCode);
     else if (keyFileMade) {
       this.reporter.warning(
@@ -122,6 +144,13 @@ export class Run {
     (process.stderr.isTTY ? process.stderr : process.stdout).write(
       `\nRecovery code, shown only now. Write it down and keep it apart from this machine:\n\n    ${code}\n\n`,
     );
+  }
+
+  /** What a stage took, for those who measure: EVERFULL_PROFILE=1. */
+  profile(stages: Readonly<Record<string, number>>): void {
+    if (this.settings.environment.EVERFULL_PROFILE !== '1') return;
+    this.reporter.clear();
+    process.stderr.write(`${JSON.stringify({ message_type: 'profile', stages })}\n`);
   }
 
   /** Gives back what was opened. */
@@ -157,12 +186,14 @@ export class Run {
     const given = readCredentials(sources);
     const { embedded } = this;
     if (embedded === undefined || sourcesFromFlags) return given;
-    return existsSync(embedded.keyFile) ? [...given, ...readCredentials({ keyFile: embedded.keyFile })] : given;
+    return existsSync(embedded.keyFile)
+      ? [...given, ...readCredentials({ keyFile: embedded.keyFile })]
+      : given;
   }
 
   async #openByKeyboard(store: ObjectStore): Promise<Opened> {
     for (let attempt = 1; ; attempt++) {
-      const credentials = [await askCredential(keyboard())];
+      const credentials = [await askCredential(keyboard(this.signal))];
       try {
         return this.#opened(await Repository.open(store, credentials), credentials);
       } catch (error) {

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { type ByteString, byteStringFromText, bytesOf } from '../../base/mod.ts';
 import { escapePath } from './text.ts';
@@ -30,7 +29,7 @@ export class Output {
   byteLine(line: ByteString): Promise<void> | undefined {
     this.#parts.push(line, '\n');
     this.#length += line.length + 1;
-    return this.#length >= BATCH_BYTES ? this.flush() : undefined;
+    return this.isTerminal || this.#length >= BATCH_BYTES ? this.flush() : undefined;
   }
 
   /** Takes a line of text. */
@@ -59,6 +58,19 @@ export class Output {
 
   async #write(bytes: Uint8Array): Promise<void> {
     this.#beforeWrite();
-    if (!this.#stream.write(bytes) && !this.#stream.destroyed) await once(this.#stream, 'drain');
+    if (!this.#stream.write(bytes) && !this.#stream.destroyed) await roomIn(this.#stream);
   }
+}
+
+const ROOM_EVENTS = ['drain', 'error', 'close'];
+
+/** Resolves when more can be written, or when it is of no use: the program itself listens for errors. */
+function roomIn(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      for (const event of ROOM_EVENTS) stream.off(event, done);
+      resolve();
+    };
+    for (const event of ROOM_EVENTS) stream.on(event, done);
+  });
 }

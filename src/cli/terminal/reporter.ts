@@ -66,7 +66,7 @@ export class Reporter {
       return;
     }
     const line = progressLine(progress, elapsed);
-    screen.write(`\r${line.slice(0, Math.max(20, (screen.columns ?? 80) - 1))}\x1b[K`);
+    screen.write(`\r${line.slice(0, Math.max(20, (screen.columns || 80) - 1))}\x1b[K`);
     this.#line = true;
   }
 

@@ -22,7 +22,11 @@ Examples:
 export function define(command: Command, begin: Begin): void {
   command
     .option('--cleanup', 'remove those of repositories that were not used for 30 days')
-    .addOption(new Option('--remove <id>', 'remove the one of a repository, by the beginning of its id').conflicts('cleanup'))
+    .addOption(
+      new Option('--remove <id>', 'remove the one of a repository, by the beginning of its id').conflicts(
+        'cleanup',
+      ),
+    )
     .addHelpText('after', HELP)
     .action(async (flags: CacheFlags) => {
       const run = begin(command);
@@ -66,7 +70,12 @@ function printCaches(run: Run, root: string, caches: readonly CacheFolder[], old
     lastUsed < oldBefore ? 'yes' : '',
     formatBytes(size),
   ]);
-  const columns = [{ title: 'Repository' }, { title: 'Last used' }, { title: 'Old' }, { title: 'Size', align: 'right' as const }];
+  const columns = [
+    { title: 'Repository' },
+    { title: 'Last used' },
+    { title: 'Old' },
+    { title: 'Size', align: 'right' as const },
+  ];
   for (const line of tableLines(columns, rows)) run.output.line(line);
   run.output.line(`${caches.length} in ${root}`);
 }

@@ -1,8 +1,22 @@
 import type { Command } from 'commander';
 import { EverfullError } from '../../base/mod.ts';
 import { type Credential, SlotKind } from '../../crypto/mod.ts';
-import { type KeySlot, listKeys, newRecoveryCode, RECOVERY_LABEL, removeKey, retireKeys } from '../../operations/mod.ts';
-import { askNewPassword, defaultLabel, type Opened, type Run, readCredentials, readOrMakeKeyFile } from '../opening/mod.ts';
+import {
+  type KeySlot,
+  listKeys,
+  newRecoveryCode,
+  RECOVERY_LABEL,
+  removeKey,
+  retireKeys,
+} from '../../operations/mod.ts';
+import {
+  askNewPassword,
+  defaultLabel,
+  type Opened,
+  type Run,
+  readCredentials,
+  readOrMakeKeyFile,
+} from '../opening/mod.ts';
 import { escapeText, keyboard, tableLines } from '../terminal/mod.ts';
 import { formatTime } from './format.ts';
 import type { Begin } from './verb.ts';
@@ -33,7 +47,7 @@ Examples:
   $ everfull -r /srv/backup key remove 1f3a`;
 
 export function define(command: Command, begin: Begin): void {
-  command.addHelpText('after', HELP);
+  command.helpCommand(false).addHelpText('after', HELP);
   withNewKeyOptions(command.command('add').description('add a key'))
     .option('--recovery', 'make a recovery code and show it once')
     .action(async (flags: NewKeyFlags, add: Command) => addKey(begin(add), flags));
@@ -71,20 +85,26 @@ async function addKey(run: Run, flags: NewKeyFlags): Promise<void> {
     // Nothing else must see the code: it goes to a screen, or to who asked for it in so many words.
     const code = newRecoveryCode();
     const id = await repository.addSlot(code.credential, flags.label ?? RECOVERY_LABEL, { clock: run.clock });
-    if (run.settings.json) run.output.json({ message_type: 'key_added', id: id.toString('hex'), recovery_code: code.text });
+    if (run.settings.json)
+      run.output.json({ message_type: 'key_added', id: id.toString('hex'), recovery_code: code.text });
     else if (process.stderr.isTTY || process.stdout.isTTY) run.showRecoveryCode(code.text);
     else run.output.line(code.text);
     return;
   }
-  const credential = await newCredential(flags);
-  printAdded(run, (await repository.addSlot(credential, flags.label ?? defaultLabel(), { clock: run.clock })).toString('hex'));
+  const credential = await newCredential(run, flags);
+  printAdded(
+    run,
+    (await repository.addSlot(credential, flags.label ?? defaultLabel(), { clock: run.clock })).toString(
+      'hex',
+    ),
+  );
 }
 
 async function replaceKey(run: Run, flags: NewKeyFlags): Promise<void> {
   const { repository, credentials }: Opened = await run.open();
   const slots = await listKeys(repository.store, credentials);
   const used = slots.find(({ current }) => current);
-  const credential = await newCredential(flags);
+  const credential = await newCredential(run, flags);
   const label = flags.label ?? used?.description?.label ?? defaultLabel();
   const id = (await repository.addSlot(credential, label, { clock: run.clock })).toString('hex');
   await retireKeys(repository.store, credentials, id);
@@ -96,17 +116,24 @@ function printAdded(run: Run, id: string): void {
   else if (!run.settings.quiet) run.output.line(`saved new key ${id}`);
 }
 
-async function newCredential(flags: NewKeyFlags): Promise<Credential> {
+async function newCredential(run: Run, flags: NewKeyFlags): Promise<Credential> {
   if (flags.newKeyFile !== undefined) {
     if (flags.newPasswordFile !== undefined || flags.newPasswordCommand !== undefined) {
-      throw new EverfullError('usage', 'Could not choose the new key: both a password and a key file are given', {
-        advice: 'Add them one after the other.',
-      });
+      throw new EverfullError(
+        'usage',
+        'Could not choose the new key: both a password and a key file are given',
+        {
+          advice: 'Add them one after the other.',
+        },
+      );
     }
     return readOrMakeKeyFile(flags.newKeyFile).credential;
   }
-  const [given] = readCredentials({ passwordFile: flags.newPasswordFile, passwordCommand: flags.newPasswordCommand });
-  return given ?? askNewPassword(keyboard());
+  const [given] = readCredentials({
+    passwordFile: flags.newPasswordFile,
+    passwordCommand: flags.newPasswordCommand,
+  });
+  return given ?? askNewPassword(keyboard(run.signal));
 }
 
 async function printKeys(run: Run): Promise<void> {

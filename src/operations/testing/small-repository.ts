@@ -12,7 +12,7 @@ import {
   type Piece,
   pathKeyOf,
 } from '../../format/mod.ts';
-import { TreeBuilder } from '../../image/mod.ts';
+import { type BuiltNode, TreeBuilder } from '../../image/mod.ts';
 import { type Image, Repository, type WriteSession } from '../../repository/mod.ts';
 import { MemoryStore, type ObjectStore } from '../../store/mod.ts';
 import type { OperationContext, Problem } from '../context.ts';
@@ -30,6 +30,8 @@ export interface CommitOptions {
   readonly paths?: readonly ByteString[];
   readonly body?: Partial<ManifestBody>;
   readonly dataset?: string;
+  /** Makes another node of each, for images that no program would write. */
+  readonly change?: (node: BuiltNode) => BuiltNode;
 }
 
 export const TIME = Date.UTC(2026, 0, 15);
@@ -96,7 +98,7 @@ export class SmallRepository {
   async commit(items: Readonly<Record<ByteString, Item>>, options: CommitOptions = {}): Promise<Image> {
     const { time = this.clock.time++, host = 'host', tags = [], paths = ['/'], dataset = 'test' } = options;
     const session = await this.openSession(dataset);
-    const root = this.addTree(session, items);
+    const root = this.addTree(session, items, options.change);
     const body: ManifestBody = {
       host,
       user: 'root',
@@ -136,7 +138,11 @@ export class SmallRepository {
   }
 
   /** Stores a tree without committing it. */
-  addTree(session: WriteSession, items: Readonly<Record<ByteString, Item>>) {
+  addTree(
+    session: WriteSession,
+    items: Readonly<Record<ByteString, Item>>,
+    change = (node: BuiltNode) => node,
+  ) {
     const entries = new Map<ByteString, Entry>();
     for (const [path, item] of Object.entries(items)) {
       for (let slash = path.lastIndexOf('/'); slash >= 0; slash = path.lastIndexOf('/', slash - 1)) {
@@ -152,7 +158,7 @@ export class SmallRepository {
     const builder = new TreeBuilder(
       FrameKind.indexNode,
       this.repository.secrets.boundaryKey.readUInt32LE(0),
-      (node) => session.addNode(node),
+      (node) => session.addNode(change(node)),
     );
     for (const [key, entry] of keys) builder.addEntry(key, encodeEntry(entry), entry.content);
     return builder.finish();

@@ -1,0 +1,3 @@
+export type { Member } from './member.ts';
+export { tarArchive } from './tar.ts';
+export { zipArchive } from './zip.ts';

@@ -1,0 +1,60 @@
+import { bytesFromHex, equalBytes, hexOf } from '../../base/mod.ts';
+import { describeSlot, digest, openEndpoint, unwrapDataKey, unwrapDomain } from '../../crypto/mod.ts';
+import { configRecord, RECORD_BYTES_MAX } from '../../format/mod.ts';
+import {
+  CONFIG,
+  DOMAIN_KEYS,
+  dataKeyName,
+  endpointName,
+  type Repository,
+  slotName,
+} from '../../repository/mod.ts';
+import type { Findings } from './findings.ts';
+import type { Inventory } from './inventory.ts';
+
+/** The data keys that open, by id in hexadecimal. */
+export type DataKeys = ReadonlyMap<string, Uint8Array>;
+
+/** Checks configuration, domain keys, slots, endpoints and data keys: each opens, and is what its name says. */
+export async function checkKeys(
+  repository: Repository,
+  inventory: Inventory,
+  findings: Findings,
+): Promise<DataKeys> {
+  const { store, keyring, secrets } = repository;
+  const read = (name: string) => store.get(name, { limit: RECORD_BYTES_MAX });
+  await findings.guard(CONFIG, async () => {
+    const { secretsId } = configRecord.decode(await read(CONFIG), digest);
+    if (!equalBytes(secretsId, secrets.secretsId)) findings.forged(CONFIG, 'it belongs to other keys');
+  });
+  await findings.guard(DOMAIN_KEYS, async () => {
+    const { domainSecret } = unwrapDomain(keyring.wrappingKey, await read(DOMAIN_KEYS));
+    if (!equalBytes(domainSecret, keyring.domainSecret))
+      findings.forged(DOMAIN_KEYS, 'they are those of another repository');
+  });
+  for (const id of inventory.ids.slot) {
+    const name = slotName(bytesFromHex(id));
+    await findings.guard(name, async () => {
+      const { wrappingKeyId } = describeSlot(await read(name));
+      if (wrappingKeyId !== hexOf(keyring.wrappingKey.id))
+        findings.forged(name, `it opens wrapping key ${wrappingKeyId}, which is not that of this repository`);
+    });
+  }
+  for (const id of inventory.ids.endpoint) {
+    const name = endpointName(bytesFromHex(id));
+    await findings.guard(name, async () => {
+      const endpoint = openEndpoint(keyring.wrappingKey, secrets, await read(name));
+      if (hexOf(endpoint.id) !== id) findings.forged(name, `it is endpoint ${hexOf(endpoint.id)}`);
+    });
+  }
+  const dataKeys = new Map<string, Uint8Array>();
+  for (const id of inventory.ids.dataKey) {
+    const name = dataKeyName(bytesFromHex(id));
+    await findings.guard(name, async () => {
+      const dataKey = unwrapDataKey(keyring.wrappingKey, await read(name));
+      if (hexOf(dataKey.id) === id) dataKeys.set(id, dataKey.key);
+      else findings.forged(name, `it is data key ${hexOf(dataKey.id)}`);
+    });
+  }
+  return dataKeys;
+}
