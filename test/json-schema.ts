@@ -65,6 +65,5 @@ function isOfType(value: unknown, type: NonNullable<Schema['type']>): boolean {
   if (type === 'array') return Array.isArray(value);
   if (type === 'object') return typeof value === 'object' && value !== null && !Array.isArray(value);
   if (type === 'integer') return Number.isSafeInteger(value);
-  // biome-ignore lint/suspicious/useValidTypeof: the names of JSON Schema are those of typeof here.
   return typeof value === type;
 }

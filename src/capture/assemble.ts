@@ -2,6 +2,7 @@ import { type BoundedQueue, type ByteString, equalBytes } from '../base/mod.ts';
 import {
   type ChildRef,
   type Content,
+  checkKey,
   contentLength,
   decodeEntry,
   ENTRY_ANCESTOR,
@@ -17,18 +18,10 @@ import {
 import { type NodeSink, TreeBuilder, type TreeRoot } from '../image/mod.ts';
 import type { WriteSession } from '../repository/mod.ts';
 import type { ChunkGroup } from './chunk-group.ts';
-import {
-  type Captured,
-  type EntryItem,
-  type Item,
-  isTrusted,
-  type LeafItem,
-  timeOf,
-  typeOf,
-  Word,
-} from './item.ts';
+import type { Captured, EntryItem, Item, LeafItem } from './item.ts';
 import { type LongFile, UnreadableFile } from './long-file.ts';
 import { removeSegments, writeSegments } from './segment-files.ts';
+import { isTrusted, timeOf, typeOf, Word } from './stat-words.ts';
 import type { TrackLogWriter } from './track-log.ts';
 
 /** What became of an entry. */
@@ -162,6 +155,7 @@ export class Assembler {
     };
     let value: Buffer;
     try {
+      checkKey(item.key);
       value = encodeEntry(entry);
     } catch (error) {
       failed(item.path, { code: 'EINVAL', message: (error as Error).message });

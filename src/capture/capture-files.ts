@@ -6,12 +6,13 @@ import type { Image, Repository, WriteSession } from '../repository/mod.ts';
 import { Assembler, type EntryChange } from './assemble.ts';
 import { ChunkGroup, type StoredCounts } from './chunk-group.ts';
 import { Decider, WAITING_MAX } from './decide.ts';
-import { type Item, sizeOf, weightOf } from './item.ts';
+import { type Item, weightOf } from './item.ts';
 import { KnownFiles } from './known-files.ts';
 import { captureLongFile, type LongFile, type LongFileTools } from './long-file.ts';
 import { Producer } from './produce.ts';
 import { readSegments, SEGMENTED_BYTES_MAX, SEGMENTED_BYTES_MIN } from './segment-files.ts';
 import type { Selection } from './select/mod.ts';
+import { sizeOf } from './stat-words.ts';
 import { datasetFolder, republish, type TrackedImage, TrackLog, TrackLogWriter } from './track-log.ts';
 import { walk } from './walk.ts';
 

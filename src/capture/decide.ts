@@ -3,10 +3,11 @@ import { type ChunkPipeline, type ReadResult, ReadStatus, SMALL_FILE_BYTES_MAX }
 import { decodeEntry, EntryType } from '../format/mod.ts';
 import { reachPath, StatBuffer } from '../os/mod.ts';
 import type { ChunkGroup } from './chunk-group.ts';
-import { type Captured, type EntryItem, type Item, sizeOf, weightOf, wordsOf } from './item.ts';
+import { type Captured, type EntryItem, type Item, weightOf } from './item.ts';
 import type { KnownFiles } from './known-files.ts';
 import type { LongFile } from './long-file.ts';
 import { ReadBatch } from './read-batch.ts';
+import { sizeOf, wordsOf } from './stat-words.ts';
 
 /**
  * An open shared chunk is ended when so many entries came after its first: they are all held in memory.
@@ -45,7 +46,10 @@ export class Decider {
       }
       to.push(item);
       if (group.isEmpty) this.#waiting = 0;
-      else if ((this.#waiting += weightOf(item)) > WAITING_MAX) group.close();
+      else {
+        this.#waiting += weightOf(item);
+        if (this.#waiting > WAITING_MAX) group.close();
+      }
       if (to.isFull) await to.room();
     }
     await group.finish();

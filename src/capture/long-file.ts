@@ -21,9 +21,9 @@ import { reachPath, StatBuffer } from '../os/mod.ts';
 import type { WriteSession } from '../repository/mod.ts';
 import { ChunkGroup, type StoredCounts, storeChunk } from './chunk-group.ts';
 import { ContentDraft } from './content-draft.ts';
-import { statFields, wordsOf } from './item.ts';
 import type { ChunkRef } from './known-files.ts';
 import type { OldSegments } from './segment-files.ts';
+import { statFields, wordsOf } from './stat-words.ts';
 
 /** A chunk in more pieces than this is stored anew: reading it would cost too many others. */
 const PIECES_A_CHUNK_MAX = 16;
@@ -166,10 +166,7 @@ class LongFileReader {
     const content = await this.#draft.finish(this.#tools.boundarySeed, this.#tools.sink, (chunk) =>
       this.#group.settled(chunk),
     );
-    const fingerprint = this.#tools.secrets.longFingerprint([
-      Buffer.concat(this.#ids),
-      encodeHoles(this.#holes),
-    ]);
+    const fingerprint = longFingerprintOf(this.#tools.secrets, this.#ids, this.#holes);
     const segments =
       wantSegments && !(old !== undefined && equalBytes(old.fingerprint, fingerprint))
         ? this.#segmentFile(fingerprint)
@@ -332,6 +329,15 @@ class LongFileReader {
     }));
     return { fingerprint, chunks, holes: this.#holes };
   }
+}
+
+/** The fingerprint of a long file: over the ids of its chunks as they were cut, and its holes. */
+export function longFingerprintOf(
+  secrets: DomainSecrets,
+  ids: readonly Uint8Array[],
+  holes: readonly { before: number; length: number }[],
+): Buffer {
+  return secrets.longFingerprint([Buffer.concat(ids), encodeHoles(holes)]);
 }
 
 interface Slice {

@@ -1,3 +1,4 @@
 export type { EntryChange } from './assemble.ts';
 export { type CapturedTree, type CaptureEvents, type CaptureOptions, captureFiles } from './capture-files.ts';
+export { captureStream, type StreamOptions } from './capture-stream.ts';
 export { datasetFolder, TrackLog } from './track-log.ts';

@@ -19,9 +19,10 @@ import {
   xattrsAt,
   xattrsOfFd,
 } from '../os/mod.ts';
-import { type Captured, type EntryItem, type Item, sizeOf, typeOf, Word, wordsOf } from './item.ts';
+import type { Captured, EntryItem, Item } from './item.ts';
 import type { LongFile } from './long-file.ts';
 import { ReadBatch } from './read-batch.ts';
+import { sizeOf, typeOf, Word, wordsOf } from './stat-words.ts';
 import type { TrackLog } from './track-log.ts';
 import type { WalkedEntry } from './walk.ts';
 

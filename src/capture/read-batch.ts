@@ -1,6 +1,6 @@
 import type { ByteString } from '../base/mod.ts';
 import { BATCH_BYTES, type ChunkPipeline, type ReadResult, STAT_FIELDS } from '../chunk/mod.ts';
-import { sizeOf, statFields } from './item.ts';
+import { sizeOf, statFields } from './stat-words.ts';
 
 /** Files a batch: bounds what a message carries. */
 const FILES_MAX = 512;

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { equalBytes, errnoOf, hexOf, isEverfullError } from '../base/mod.ts';
-import type { KnownSegments } from '../chunk/mod.ts';
+import { type KnownSegments, SCAN_BYTES } from '../chunk/mod.ts';
 import { digest } from '../crypto/mod.ts';
 import {
   CHUNK_BYTES_MAX,
@@ -17,7 +17,7 @@ export const SEGMENTED_BYTES_MAX = 16 * 1024 * 1024 * 1024;
 
 const HASH_BYTES = 16;
 /** How many segments go along with a scan: those of the bytes that it reads, and a chunk more. */
-const SEGMENTS_A_SCAN = (8 * 1024 * 1024 + CHUNK_BYTES_MAX) / SEGMENT_BYTES;
+const SEGMENTS_A_SCAN = (SCAN_BYTES + CHUNK_BYTES_MAX) / SEGMENT_BYTES;
 
 function pathOf(folder: string, fingerprint: Uint8Array): string {
   return `${folder}/segments/${hexOf(fingerprint)}`;

@@ -40,7 +40,7 @@ export function compress(plain: Uint8Array, mode: CompressionMode): Compressed {
 }
 
 function zstd(plain: Uint8Array, params: Record<number, number>): Buffer {
-  return zstdCompressSync(plain, { params, chunkSize: Math.max(1024, plain.length + 512) });
+  return zstdCompressSync(plain, { params, chunkSize: Math.max(1024, (plain.length >>> 1) + 512) });
 }
 
 /** Whether any of three short samples shrinks. */

@@ -1,7 +1,7 @@
 import { GEAR_BYTES } from './cutter.ts';
 
-/** Long files are read this many bytes at a time: two of the longest chunks. */
-export const SCAN_BYTES = 8 * 1024 * 1024;
+/** Long files are read this many bytes at a time: what is left uncut, half a chunk on average, is read again. */
+export const SCAN_BYTES = 6 * 1024 * 1024;
 /** Small files are read this many bytes at a time. */
 export const BATCH_BYTES = 2 * 1024 * 1024;
 /** A shared chunk is full once it has this much; the last file to join may be half as long. */
@@ -75,7 +75,7 @@ export function layOut(threads: number): SharedMemory & { scans: Slabs; batches:
     return new Slabs(first, count);
   };
   // Separate pools: a long file never waits for small ones that wait for it, nor either for a group.
-  const scans = make(threads + 4, SCAN_BYTES);
+  const scans = make(threads + 3, SCAN_BYTES);
   const batches = make(threads * 2 + 2, BATCH_BYTES);
   const groups = make(threads * 2 + 6, GROUP_BYTES);
   const pages = Math.ceil(end / PAGE_BYTES);

@@ -1,4 +1,4 @@
-import type { ByteString } from '../base/mod.ts';
+import { type ByteString, EverfullError } from '../base/mod.ts';
 import {
   type Content,
   contentLength,
@@ -38,6 +38,8 @@ export const XATTR_VALUE_BYTES_MAX = 65_536;
 /** Linux ends paths at 4,096 bytes but lets folders nest deeper; this bounds memory. */
 export const PATH_BYTES_MAX = 1024 * 1024;
 export const LINK_TARGET_BYTES_MAX = 65_536;
+/** An entry and its key lie in one node, which lies in one frame. */
+export const ENTRY_BYTES_MAX = 3 * 1024 * 1024;
 
 export interface ExtendedAttribute {
   readonly name: ByteString;
@@ -78,7 +80,7 @@ export function entrySize(entry: Entry): number {
   return entry.content === undefined ? 0 : contentLength(entry.content);
 }
 
-/** `docs/format/entry.md` */
+/** `docs/format/entry.md`. Throws 'limit' for what {@link decodeEntry} would not accept. */
 export function encodeEntry(entry: Entry, writer: ByteWriter = new ByteWriter()): Buffer {
   writer.reset();
   const has =
@@ -88,17 +90,25 @@ export function encodeEntry(entry: Entry, writer: ByteWriter = new ByteWriter())
   writer.u8(entry.type).u8(entry.flags).u8(has).u16(entry.mode);
   writer.varint(entry.uid).varint(entry.gid).signed(entry.mtimeSeconds).u32(entry.mtimeNanoseconds);
   if (has & HAS_XATTRS) {
-    writer.varint(entry.xattrs.length);
-    for (const { name, value } of entry.xattrs) writer.text(name).block(value);
+    writer.varint(atMost(entry.xattrs.length, XATTRS_MAX, 'extended attributes'));
+    for (const { name, value } of entry.xattrs) {
+      atMost(name.length, XATTR_NAME_BYTES_MAX, 'bytes of the name of an extended attribute');
+      atMost(value.length, XATTR_VALUE_BYTES_MAX, 'bytes of an extended attribute');
+      writer.text(name).block(value);
+    }
   }
   if (has & HAS_INODE_FLAGS) writer.u32(entry.inodeFlags);
-  if (has & HAS_LINK_GROUP) writer.text(entry.linkGroup!);
+  if (has & HAS_LINK_GROUP) {
+    atMost(entry.linkGroup!.length, PATH_BYTES_MAX, 'bytes of the path of a hard link');
+    writer.text(entry.linkGroup!);
+  }
   switch (entry.type) {
     case EntryType.file:
       writer.bytes(entry.fingerprint!);
       writeContent(writer, entry.content!);
       break;
     case EntryType.symlink:
+      atMost(entry.target!.length, LINK_TARGET_BYTES_MAX, 'bytes of the target of a link');
       writer.text(entry.target!);
       break;
     case EntryType.characterDevice:
@@ -106,7 +116,14 @@ export function encodeEntry(entry: Entry, writer: ByteWriter = new ByteWriter())
       writer.varint(entry.deviceMajor).varint(entry.deviceMinor);
       break;
   }
+  atMost(writer.length, ENTRY_BYTES_MAX, 'bytes of an entry');
   return writer.finish();
+}
+
+function atMost(count: number, max: number, what: string): number {
+  if (count > max)
+    throw new EverfullError('limit', `Could not store it: it has ${count} ${what}, not at most ${max}`);
+  return count;
 }
 
 export function decodeEntry(bytes: Uint8Array): Entry {
@@ -165,7 +182,7 @@ function readXattrs(reader: ByteReader): ExtendedAttribute[] {
   return xattrs;
 }
 
-/** A varint n: n pieces follow; or 255, then level, items, length and id of the root of a content tree. */
+/** A byte n: n pieces follow; or 255, then level, items, length and id of the root of a content tree. */
 const CONTENT_TREE = 255;
 
 function writeContent(writer: ByteWriter, content: Content): void {

@@ -54,7 +54,7 @@ export function checkArgon2Parameters(parameters: Argon2Parameters): void {
   }
 }
 
-const slotHeader = struct({
+export const slotHeader = struct({
   kind: u8 as FieldType<SlotKind>,
   /** Argon2id; zeros in a slot whose secret cannot be guessed. */
   passes: u8,
@@ -69,19 +69,19 @@ const slotHeader = struct({
 });
 export type SlotHeader = ValuesOf<typeof slotHeader.fields>;
 
-const domainKeysHeader = struct({
+export const domainKeysHeader = struct({
   wrappingKeyId: fixed(WRAPPING_KEY_ID_BYTES),
   secretsId: fixed(SECRETS_ID_BYTES),
 });
 export type DomainKeysHeader = ValuesOf<typeof domainKeysHeader.fields>;
 
-const dataKeyHeader = struct({
+export const dataKeyHeader = struct({
   wrappingKeyId: fixed(WRAPPING_KEY_ID_BYTES),
   dataKeyId: fixed(DATA_KEY_ID_BYTES),
 });
 export type DataKeyHeader = ValuesOf<typeof dataKeyHeader.fields>;
 
-const endpointHeader = struct({
+export const endpointHeader = struct({
   wrappingKeyId: fixed(WRAPPING_KEY_ID_BYTES),
   endpointId: fixed(ENDPOINT_ID_BYTES),
   /** Ed25519, raw. */

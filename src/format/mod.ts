@@ -1,13 +1,165 @@
-export * from './entry.ts';
-export * from './frame.ts';
-export * from './keys.ts';
-export * from './manifest.ts';
-export * from './node.ts';
-export * from './pack.ts';
-export * from './path-key.ts';
-export * from './piece.ts';
-export { type FieldType, RECORD_BYTES_MAX, type RecordCodec, type ValuesOf } from './record.ts';
-export * from './segment-file.ts';
-export * from './sorted-table.ts';
-export * from './track-log.ts';
-export { ByteReader, ByteWriter, VARINT_MAX } from './wire.ts';
+export {
+  decodeEntry,
+  ENTRY_ANCESTOR,
+  ENTRY_BYTES_MAX,
+  ENTRY_CHANGED_WHILE_READ,
+  type Entry,
+  EntryType,
+  type ExtendedAttribute,
+  encodeEntry,
+  entrySize,
+  LINK_TARGET_BYTES_MAX,
+  PATH_BYTES_MAX,
+  XATTR_NAME_BYTES_MAX,
+  XATTR_VALUE_BYTES_MAX,
+  XATTRS_MAX,
+} from './entry.ts';
+export {
+  type ChunkUse,
+  Codec,
+  DATA_KEY_ID_BYTES,
+  decodeFrame,
+  encodeFrameHeader,
+  FRAME_BYTES_MAX,
+  FRAME_HEADER_BYTES_MIN,
+  FRAME_NONCE_AT,
+  FRAME_PLAIN_BYTES_MAX,
+  type FrameHeader,
+  FrameKind,
+  frameAssociatedData,
+  NO_DATA_KEY,
+  NO_NONCE,
+  NONCE_BYTES,
+  SEAL_TAG_BYTES,
+  Sealing,
+} from './frame.ts';
+export {
+  ARGON2_BOUNDS,
+  type Argon2Parameters,
+  checkSlotHeader,
+  dataKeyRecord,
+  decodeEndpointBody,
+  domainKeysRecord,
+  ENDPOINT_HOST_BYTES_MAX,
+  type EndpointBody,
+  encodeEndpointBody,
+  endpointRecord,
+  type KeyRecord,
+  type KeyRecordCodec,
+  keySlotRecord,
+  PUBLIC_KEY_BYTES,
+  SECRET_BYTES,
+  type SealedBody,
+  SLOT_LABEL_BYTES_MAX,
+  SLOT_SALT_BYTES,
+  type SlotHeader,
+  SlotKind,
+  WRAPPING_KEY_ID_BYTES,
+} from './keys.ts';
+export {
+  type Config,
+  configRecord,
+  DATASET_ID_BYTES,
+  decodeManifestBody,
+  decodeManifestHeader,
+  ENDPOINT_ID_BYTES,
+  encodeManifestBody,
+  encodeManifestHeader,
+  IMAGE_KIND_FILES,
+  type ManifestBody,
+  type ManifestHeader,
+  manifestRecord,
+  manifestSignedBytes,
+  SESSION_COMMITTED,
+  SESSION_EXPIRED,
+  SESSION_ID_BYTES,
+  type SessionEnd,
+  SIGNATURE_BYTES,
+  sessionBeatRecord,
+  sessionEndRecord,
+  sessionOpenRecord,
+} from './manifest.ts';
+export {
+  type ChildRef,
+  type ContentNode,
+  checkKey,
+  decodeContentNode,
+  decodeIndexNode,
+  type IndexItem,
+  type IndexNode,
+  KEY_BYTES_MAX,
+  NODE_BYTES_HIGH,
+  NODE_BYTES_LOW,
+  NODE_BYTES_TARGET,
+  NODE_ITEMS_MAX,
+  NodeWriter,
+} from './node.ts';
+export {
+  DIGEST_BYTES,
+  type Digest,
+  decodePackHeader,
+  decodePackTable,
+  encodePackHeader,
+  encodePackTable,
+  PACK_BYTES_TARGET,
+  PACK_FOOTER_BYTES,
+  PACK_HEADER_BYTES,
+  PACK_NAME_BYTES,
+  PACK_ROW_BYTES,
+  type PackRow,
+  packTailBytes,
+  SECRETS_ID_BYTES,
+} from './pack.ts';
+export {
+  folderPrefix,
+  isName,
+  isPathKey,
+  NAME_BYTES_MAX,
+  type PathKey,
+  pathKeyOf,
+  pathOfKey,
+  prefixEnd,
+  subtreePrefix,
+} from './path-key.ts';
+export {
+  CHUNK_BYTES_MAX,
+  type Content,
+  contentLength,
+  ID_BYTES,
+  INLINE_PIECES_MAX,
+  type Piece,
+  TREE_LEVEL_MAX,
+} from './piece.ts';
+export { RECORD_BYTES_MAX } from './record.ts';
+export {
+  SEGMENT_BYTES,
+  SEGMENT_HASH_LENGTH,
+  type SegmentChunk,
+  type SegmentFile,
+  segmentFileRecord,
+} from './segment-file.ts';
+export {
+  bloomMayHold,
+  decodeSegmentRow,
+  decodeTable,
+  encodeSegmentRows,
+  encodeTable,
+  findRow,
+  SEGMENT_ROW_BYTES,
+  type SegmentRow,
+  type TablePack,
+} from './sorted-table.ts';
+export {
+  checkTrackPage,
+  STAT_WORDS,
+  statWordsOf,
+  TRACK_BEGINS_LEAF,
+  TRACK_ENDS_LEAF,
+  TRACK_PAGE_BYTES,
+  TRACK_PAGE_BYTES_MAX,
+  TRACK_TRUSTED,
+  TrackPage,
+  TrackPageWriter,
+  TrackRecord,
+  trackHeadRecord,
+} from './track-log.ts';

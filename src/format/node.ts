@@ -1,4 +1,5 @@
-import type { ByteString } from '../base/mod.ts';
+import { type ByteString, EverfullError } from '../base/mod.ts';
+import { ENTRY_BYTES_MAX } from './entry.ts';
 import { ID_BYTES, type Piece, readPiece, TREE_LEVEL_MAX, writePiece } from './piece.ts';
 import { ByteReader, ByteWriter } from './wire.ts';
 
@@ -38,11 +39,16 @@ export const NODE_BYTES_HIGH = NODE_BYTES_TARGET * 4;
 /** Most items of a node: the count is stored in two bytes. */
 export const NODE_ITEMS_MAX = 65_535;
 
-/** Level and count. */
-export const NODE_HEADER_BYTES = 3;
-
 export const KEY_BYTES_MAX = 1024 * 1024;
-const VALUE_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Throws 'limit' for a key that no node may hold. */
+export function checkKey(key: ByteString): void {
+  if (key.length > KEY_BYTES_MAX)
+    throw new EverfullError(
+      'limit',
+      `Could not store it: its path has ${key.length} bytes, not at most ${KEY_BYTES_MAX}`,
+    );
+}
 
 /** Encodes nodes item by item, so that a tree builder knows the size of what it has at any time. */
 export class NodeWriter {
@@ -132,7 +138,7 @@ export function decodeIndexNode(bytes: Uint8Array): IndexNode {
     const items: IndexItem[] = [];
     for (let i = 0; i < count; i++) {
       last = readKey(reader, last);
-      items.push({ key: last, value: reader.block(VALUE_BYTES_MAX) });
+      items.push({ key: last, value: reader.block(ENTRY_BYTES_MAX) });
     }
     reader.done();
     return { level, items };

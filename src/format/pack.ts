@@ -4,8 +4,8 @@ import { ID_BYTES } from './piece.ts';
 
 /** Frames are gathered until a pack has this many bytes. */
 export const PACK_BYTES_TARGET = 32 * 1024 * 1024;
-/** Most bytes of a pack: a full one, plus a last frame. */
-export const PACK_BYTES_MAX = PACK_BYTES_TARGET + FRAME_BYTES_MAX + 64 * 1024 * 1024;
+/** Most bytes of a pack's table and footer: a full pack of the shortest frames, with room to spare. */
+export const PACK_TAIL_BYTES_MAX = 64 * 1024 * 1024;
 export const PACK_NAME_BYTES = 16;
 export const DIGEST_BYTES = 32;
 export const SECRETS_ID_BYTES = 16;
@@ -78,6 +78,7 @@ export function packTailBytes(footer: Uint8Array, packBytes: number): number {
     throw damaged('it does not end as one');
   const tail = buffer.readUInt32LE(0) * PACK_ROW_BYTES + PACK_FOOTER_BYTES;
   if (tail + PACK_HEADER_BYTES > packBytes) throw damaged('its table is longer than the pack');
+  if (tail > PACK_TAIL_BYTES_MAX) throw damaged(`its table has ${tail} bytes, which is above the limit`);
   return tail;
 }
 

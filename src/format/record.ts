@@ -1,4 +1,4 @@
-import { type ByteString, bufferOf, EverfullError } from '../base/mod.ts';
+import { type ByteString, bufferOf, displayText, EverfullError } from '../base/mod.ts';
 import { DIGEST_BYTES, type Digest } from './pack.ts';
 import { ByteReader, ByteWriter } from './wire.ts';
 
@@ -24,19 +24,34 @@ export function fixed(length: number): FieldType<Uint8Array> {
   };
 }
 
+/** What no reader would accept must not be written either. */
+function atMost<T extends { readonly length: number }>(value: T, max: number, what: string): T {
+  if (value.length > max)
+    throw new EverfullError('limit', `Could not write ${what}: it has ${value.length}, not at most ${max}`);
+  return value;
+}
+
 export function block(max: number): FieldType<Uint8Array> {
-  return { name: `block ≤ ${max}`, write: (w, v) => void w.block(v), read: (r) => r.block(max) };
+  return {
+    name: `block ≤ ${max}`,
+    write: (w, v) => void w.block(atMost(v, max, 'a run of bytes')),
+    read: (r) => r.block(max),
+  };
 }
 
 export function text(max: number): FieldType<ByteString> {
-  return { name: `text ≤ ${max}`, write: (w, v) => void w.text(v), read: (r) => r.text(max) };
+  return {
+    name: `text ≤ ${max}`,
+    write: (w, v) => void w.text(atMost(v, max, `the text "${displayText(v.slice(0, 40))}…"`)),
+    read: (r) => r.text(max),
+  };
 }
 
 export function list<T>(of: FieldType<T>, max: number): FieldType<readonly T[]> {
   return {
     name: `list ≤ ${max} of ${of.name}`,
     write(writer, values) {
-      writer.varint(values.length);
+      writer.varint(atMost(values, max, 'a list').length);
       for (const value of values) of.write(writer, value);
     },
     read(reader) {
@@ -81,6 +96,7 @@ export interface RecordCodec<F extends AnyFields> {
   readonly version: number;
   readonly what: string;
   readonly fields: F;
+  /** Throws 'limit' for what would be above a limit of the format. */
   encode(value: ValuesOf<F>, digest: Digest): Buffer;
   /** Throws 'damaged', or 'repository-newer' where a later version wrote it. */
   decode(bytes: Uint8Array, digest: Digest): ValuesOf<F>;
@@ -107,6 +123,12 @@ export function record<F extends AnyFields>(
       const writer = new ByteWriter().byteString(MAGIC).u8(kind).u8(version).u16(0).u32(0);
       payload.write(writer, value);
       const bytes = writer.finish();
+      if (bytes.length + DIGEST_BYTES > bytesMax) {
+        throw new EverfullError(
+          'limit',
+          `Could not write ${what}: it takes ${bytes.length + DIGEST_BYTES} bytes, not at most ${bytesMax}`,
+        );
+      }
       bytes.writeUInt32LE(bytes.length - HEAD_BYTES, 8);
       return Buffer.concat([bytes, digest(bytes)]);
     },

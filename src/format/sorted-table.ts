@@ -7,7 +7,7 @@ import { ID_BYTES } from './piece.ts';
  * hash), with a Bloom filter. Index segments of a repository are such tables (id → place), and so are
  * the local spill files of fingerprints. `docs/format/segment.md`
  *
- * head (24): magic, version, row bytes u16, zero, rows u32, packs u32, Bloom bytes u32
+ * head (24): magic, version, zero, row bytes u16, rows u32, packs u32, Bloom bytes u32, zeros
  * packs: 16-byte name, u32 bytes of the pack; rows; Bloom filter; digest of the rest (32)
  */
 const MAGIC = 'EVFI';
@@ -44,6 +44,11 @@ export function tableLayout(shape: TableShape): {
   return { packsAt, rowsAt, bloomAt, end: bloomAt + shape.bloomBytes + DIGEST_BYTES };
 }
 
+/** Whole words of 64 bits. */
+function bloomBytesFor(rows: number): number {
+  return Math.ceil((rows * BLOOM_BITS_A_ROW) / 64) * 8;
+}
+
 /** @param rows row after row, each beginning with its key, sorted, no key twice */
 export function encodeTable(
   rowBytes: number,
@@ -52,7 +57,7 @@ export function encodeTable(
   digest: Digest,
 ): Buffer {
   const count = rows.length / rowBytes;
-  const bloomBytes = Math.ceil((count * BLOOM_BITS_A_ROW) / 64) * 8;
+  const bloomBytes = bloomBytesFor(count);
   const shape = { rowBytes, rows: count, packs: packs.length, bloomBytes };
   const layout = tableLayout(shape);
   const bytes = Buffer.alloc(layout.end);
@@ -91,12 +96,14 @@ export function decodeTableHead(bytes: Uint8Array): TableShape {
     packs: buffer.readUInt32LE(12),
     bloomBytes: buffer.readUInt32LE(16),
   };
+  // A filter of another size would deny rows that are there.
   if (
     shape.rowBytes < ID_BYTES ||
     shape.rows > TABLE_ROWS_MAX ||
     shape.packs > TABLE_ROWS_MAX ||
-    shape.bloomBytes % 8 !== 0 ||
-    shape.bloomBytes > TABLE_ROWS_MAX * 2
+    shape.bloomBytes !== bloomBytesFor(shape.rows) ||
+    buffer[5] !== 0 ||
+    buffer.readUInt32LE(20) !== 0
   )
     throw damaged('its head does not fit');
   return shape;

@@ -105,6 +105,7 @@ export class TrackPage {
     if (bytes.length % 8 !== 0) throw damagedLog('a page has a broken end');
     this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
     for (let at = 0; at < bytes.length; ) {
+      if (bytes.length - at < AT.key) throw damagedLog('a record does not fit its page');
       const recordBytes = this.words[at >>> 2];
       const keyBytes = this.words[(at + AT.keyBytes) >>> 2];
       const valueBytes = this.words[(at + AT.valueBytes) >>> 2];

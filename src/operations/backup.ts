@@ -1,12 +1,12 @@
 import { userInfo } from 'node:os';
 import { type ByteString, byteStringFromText, displayText, EverfullError, hexOf } from '../base/mod.ts';
-import { type CapturedTree, type CaptureEvents, captureFiles, type EntryChange } from '../capture/mod.ts';
+import { type CapturedTree, captureFiles, captureStream } from '../capture/mod.ts';
 import type { Selection } from '../capture/select/mod.ts';
 import type { CompressionMode } from '../chunk/mod.ts';
 import { ID_BYTES, IMAGE_KIND_FILES, type ManifestBody } from '../format/mod.ts';
 import { AT_FDCWD, reachPath, StatBuffer } from '../os/mod.ts';
-import type { Image, WriteSession } from '../repository/mod.ts';
-import { dryRunOf } from '../repository/mod.ts';
+import { type Damage, dryRunOf, type Image, WriteSession } from '../repository/mod.ts';
+import { BackupCounter, type BackupItem, type BackupSummary } from './backup-summary.ts';
 import type { OperationContext } from './context.ts';
 import { checkHead, rememberHead } from './heads.ts';
 
@@ -35,47 +35,17 @@ export interface BackupOptions {
   /** Told of each entry that is new or changed, and with `changed` of files that were written meanwhile. */
   item?(item: BackupItem): void;
   readonly program: string;
+  /** Backs up a stream as one file, in place of the paths. */
+  readonly stdin?: StreamSource | undefined;
 }
 
-export interface BackupItem {
-  readonly path: ByteString;
-  readonly change: EntryChange;
-  readonly isFolder: boolean;
-  readonly size: number;
+export interface StreamSource {
+  /** Absolute: where the file stands in the image. */
+  readonly filename: ByteString;
+  readonly stream: AsyncIterable<Uint8Array>;
+  /** Settles after the stream's end; rejects if what was read is not to be kept. */
+  readonly finished?: Promise<void> | undefined;
 }
-
-/** What a backup did; the names are restic's. */
-export interface BackupSummary {
-  filesNew: number;
-  filesChanged: number;
-  filesUnmodified: number;
-  dirsNew: number;
-  dirsChanged: number;
-  dirsUnmodified: number;
-  dataBlobs: number;
-  treeBlobs: number;
-  /** Plain bytes that were new to the repository. */
-  dataAdded: number;
-  /** The same as stored. */
-  dataAddedPacked: number;
-  totalFilesProcessed: number;
-  totalBytesProcessed: number;
-  /** Seconds. */
-  totalDuration: number;
-  backupStart: number;
-  backupEnd: number;
-  /** Undefined when nothing was to be committed. */
-  imageId: string | undefined;
-  parentId: string | undefined;
-  /** Sources that could not be read, or do not exist. */
-  failures: number;
-  missingSources: ByteString[];
-  leftOut: ByteString[];
-  stages: Record<string, number>;
-}
-
-/** Most warnings that a manifest keeps. */
-const WARNINGS_MAX = 1000;
 
 /**
  * Backs up some paths as a new image of their dataset.
@@ -85,8 +55,9 @@ export async function backup(context: OperationContext, options: BackupOptions):
   const { repository, clock } = context;
   const started = clock.now();
   const startedAt = clock.monotonic();
-  const { present, missing } = existing(options.paths, context);
-  if (present.length === 0) {
+  const { present, missing } =
+    options.stdin === undefined ? existing(options.paths, context) : { present: [], missing: [] };
+  if (present.length === 0 && options.stdin === undefined) {
     throw new EverfullError(
       'source-missing',
       `Could not back up ${missing.map((path) => `"${displayText(path)}"`).join(', ')}: there is nothing there`,
@@ -99,38 +70,40 @@ export async function backup(context: OperationContext, options: BackupOptions):
     options.name === undefined ? [host, 'paths', ...paths] : [host, 'name', byteStringFromText(options.name)],
   );
   const endpoint = options.dryRun ? undefined : await repository.endpoint(host);
-  const images = await repository.images((damage) =>
-    context.problem({ item: damage.object, during: 'read', error: damage.error }),
-  );
-  const ofDataset = images.filter((image) => hexOf(image.header.dataset) === hexOf(dataset));
-  const newest = ofDataset.reduce<Image | undefined>(
-    (best, image) => (best === undefined || image.header.sequence > best.header.sequence ? image : best),
-    undefined,
-  );
+  const onDamage = (damage: Damage) =>
+    context.problem({ item: damage.object, during: 'read', error: damage.error });
+  const newest = await repository.newestImage(dataset, onDamage);
   const base = options.parent ?? newest;
+  const related = base === undefined ? newestOfEach(await repository.images(onDamage)) : [];
   checkHead(context, dataset, newest);
-  const session = await openSession(context, dataset, options);
-  const counter = new Counter(context, options);
+  const session = await WriteSession.open(options.dryRun ? dryRunOf(repository) : repository, dataset, {
+    compression: options.compression,
+    clock,
+  });
+  const counter = new BackupCounter(context, options);
   let tree: CapturedTree;
   const stages: Record<string, number> = { open: clock.monotonic() - startedAt };
   try {
-    tree = await captureFiles({
-      repository,
-      session,
-      dataset,
-      base,
-      related: base === undefined ? newestOfEach(images) : [],
-      paths: present,
-      selection: options.selection,
-      leaveOut: options.leaveOut,
-      force: options.force,
-      compression: options.compression,
-      threads: options.readConcurrency,
-      stateFolder: context.stateFolder,
-      clock,
-      signal: context.signal,
-      events: counter.events,
-    });
+    tree =
+      options.stdin !== undefined
+        ? await captureInput(context, options, options.stdin, session, counter)
+        : await captureFiles({
+            repository,
+            session,
+            dataset,
+            base,
+            related,
+            paths: present,
+            selection: options.selection,
+            leaveOut: options.leaveOut,
+            force: options.force,
+            compression: options.compression,
+            threads: options.readConcurrency,
+            stateFolder: context.stateFolder,
+            clock,
+            signal: context.signal,
+            events: counter.events,
+          });
   } catch (error) {
     // The error that ended the work is the one to tell of, whatever happens while the session is ended.
     await session.abort({ keep: true }).catch(() => {});
@@ -152,6 +125,8 @@ export async function backup(context: OperationContext, options: BackupOptions):
     return counter.finish(session, clock.now(), (clock.monotonic() - startedAt) / 1000, undefined, stages);
   }
   try {
+    // The body says how much was stored, so all of it is stored before.
+    await session.flush();
     const body = manifestBody(options, paths, started, clock.now(), base, tree, counter, session);
     const committed = await session.commit({
       endpoint: endpoint!,
@@ -176,13 +151,32 @@ export async function backup(context: OperationContext, options: BackupOptions):
   }
 }
 
-function openSession(
-  { repository, clock }: OperationContext,
-  dataset: Uint8Array,
+/** A stream has no track log: each of its images is cut anew, and what the repository has is referenced. */
+async function captureInput(
+  context: OperationContext,
   options: BackupOptions,
-): Promise<WriteSession> {
-  const into = options.dryRun ? dryRunOf(repository) : repository;
-  return into.openSession(dataset, { compression: options.compression, clock });
+  source: StreamSource,
+  session: WriteSession,
+  counter: BackupCounter,
+): Promise<CapturedTree> {
+  const { repository, clock, signal } = context;
+  const { uid, gid } = userInfo();
+  const { root, counts, length } = await captureStream({
+    repository,
+    session,
+    filename: source.filename,
+    stream: source.stream,
+    uid,
+    gid,
+    compression: options.compression,
+    threads: options.readConcurrency,
+    clock,
+    signal,
+    read: counter.events.read,
+  });
+  await source.finished;
+  counter.events.entry(source.filename, 'new', false, length, false);
+  return { root, counts, deleted: 0, usedTrackLog: false, publish: () => {}, discard: () => {} };
 }
 
 /** The newest image of each dataset: where files of a new one may be found. */
@@ -228,122 +222,6 @@ function existing(
   return { present, missing };
 }
 
-/** Counts what the capture tells, and passes it on. */
-class Counter {
-  readonly #context: OperationContext;
-  readonly warnings: { path: ByteString; message: ByteString }[] = [];
-  readonly summary: BackupSummary = {
-    filesNew: 0,
-    filesChanged: 0,
-    filesUnmodified: 0,
-    dirsNew: 0,
-    dirsChanged: 0,
-    dirsUnmodified: 0,
-    dataBlobs: 0,
-    treeBlobs: 0,
-    dataAdded: 0,
-    dataAddedPacked: 0,
-    totalFilesProcessed: 0,
-    totalBytesProcessed: 0,
-    totalDuration: 0,
-    backupStart: 0,
-    backupEnd: 0,
-    imageId: undefined,
-    parentId: undefined,
-    failures: 0,
-    missingSources: [],
-    leftOut: [],
-    stages: {},
-  };
-  readonly events: CaptureEvents;
-  bytesRead = 0;
-
-  constructor(context: OperationContext, options: BackupOptions) {
-    this.#context = context;
-    const { summary } = this;
-    const progress = (current?: string) =>
-      context.progress({
-        filesDone: summary.totalFilesProcessed,
-        bytesDone: summary.totalBytesProcessed,
-        current,
-        errors: summary.failures,
-      });
-    this.events = {
-      failed: (path, { code, message }) => {
-        summary.failures++;
-        this.#warn(path, message);
-        context.problem({
-          item: displayText(path),
-          during: 'archival',
-          error: new EverfullError('source-unreadable', `Could not read "${displayText(path)}": ${message}`, {
-            context: { errno: code },
-          }),
-        });
-      },
-      leftOut: (path) => {
-        summary.leftOut.push(path);
-        context.notice(`Left out "${displayText(path)}": Everfull writes it itself`);
-      },
-      entry: (path, change, isFolder, size, changedWhileRead) => {
-        if (isFolder)
-          summary[change === 'new' ? 'dirsNew' : change === 'changed' ? 'dirsChanged' : 'dirsUnmodified']++;
-        else {
-          summary[
-            change === 'new' ? 'filesNew' : change === 'changed' ? 'filesChanged' : 'filesUnmodified'
-          ]++;
-          summary.totalFilesProcessed++;
-          summary.totalBytesProcessed += size;
-        }
-        if (changedWhileRead) {
-          this.#warn(path, 'it changed while it was read');
-          context.notice(`"${displayText(path)}" changed while it was read: the image has what was read`);
-        }
-        options.item?.({ path, change, isFolder, size });
-        progress();
-      },
-      leaf: (files, folders, bytes) => {
-        summary.filesUnmodified += files;
-        summary.dirsUnmodified += folders;
-        summary.totalFilesProcessed += files;
-        summary.totalBytesProcessed += bytes;
-        progress();
-      },
-      walked: () => {},
-      read: (bytes) => {
-        this.bytesRead += bytes;
-        progress();
-      },
-      notice: (message) => context.notice(message),
-    };
-  }
-
-  #warn(path: ByteString, message: string): void {
-    if (this.warnings.length < WARNINGS_MAX)
-      this.warnings.push({ path, message: byteStringFromText(message.slice(0, 1000)) });
-  }
-
-  finish(
-    session: WriteSession,
-    ended: number,
-    seconds: number,
-    imageId: string | undefined,
-    stages: Record<string, number>,
-  ): BackupSummary {
-    const { summary } = this;
-    summary.backupEnd = ended;
-    summary.totalDuration = seconds;
-    summary.dataAddedPacked = session.bytesStored;
-    summary.imageId = imageId;
-    summary.stages = stages;
-    this.#context.progress({
-      filesDone: summary.totalFilesProcessed,
-      bytesDone: summary.totalBytesProcessed,
-      errors: summary.failures,
-    });
-    return summary;
-  }
-}
-
 function manifestBody(
   options: BackupOptions,
   paths: readonly ByteString[],
@@ -351,7 +229,7 @@ function manifestBody(
   ended: number,
   base: Image | undefined,
   tree: CapturedTree,
-  counter: Counter,
+  counter: BackupCounter,
   session: WriteSession,
 ): ManifestBody {
   const { summary } = counter;

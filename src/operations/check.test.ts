@@ -1,64 +1,22 @@
 import assert from 'node:assert/strict';
 import { createCipheriv } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { EverfullError, hexOf } from '../base/mod.ts';
 import { digest } from '../crypto/mod.ts';
-import { type Entry, EntryType, sessionBeatRecord } from '../format/mod.ts';
+import { type Entry, EntryType } from '../format/mod.ts';
 import type { BuiltNode } from '../image/mod.ts';
-import { type Image, manifestName, packName, sessionBeatName } from '../repository/mod.ts';
-import { type CheckOptions, type CheckReport, check } from './check.ts';
-import { type Item, idOf, SmallRepository } from './testing/small-repository.ts';
-
-const block = (name: string | number) => Buffer.alloc(70_000, `block ${name} `);
-const manyBlocks = Array.from({ length: 400 }, (_, i) => `piece ${i}`);
-
-function errorsOf({ findings }: CheckReport) {
-  return findings
-    .filter(({ kind }) => kind === 'error')
-    .map(({ object, images }) => ({ object, images: images.map(({ id, paths }) => [id, ...paths]) }));
-}
-
-function packOf(small: SmallRepository, id: Uint8Array): string {
-  return packName(small.repository.index.find(id)!.pack);
-}
-
-function flip(small: SmallRepository, name: string, at: number): void {
-  const bytes = Buffer.from(small.store.objects.get(name)!);
-  bytes[at < 0 ? bytes.length + at : at]! ^= 0x40;
-  small.store.objects.set(name, bytes);
-}
-
-/** Flips a byte in the stored frame of a chunk. */
-function damageChunk(small: SmallRepository, plain: Buffer | string): string {
-  const { pack, offset, length } = small.repository.index.find(
-    small.repository.secrets.chunkId(Buffer.from(plain)),
-  )!;
-  flip(small, packName(pack), offset + length - 1);
-  return packName(pack);
-}
-
-async function withImages(): Promise<{ small: SmallRepository; images: Image[] }> {
-  const small = await SmallRepository.create();
-  const items: Record<string, Item> = { '/a/one': 'one', '/a/two': ['two', block(1)], '/b/long': manyBlocks };
-  const images = [
-    await small.commit(items),
-    await small.commit({ ...items, '/a/three': block(2).toString() }),
-    await small.commit({ '/x': 'other' }, { dataset: 'other', host: 'other' }),
-  ];
-  return { small, images };
-}
-
-async function checked(
-  small: SmallRepository,
-  options: CheckOptions = {},
-  stateFolder?: string,
-): Promise<CheckReport> {
-  const context = await small.reopen();
-  return check({ ...context, stateFolder }, options);
-}
+import { packName } from '../repository/mod.ts';
+import { check } from './check.ts';
+import {
+  block,
+  checked,
+  damageChunk,
+  errorsOf,
+  flip,
+  packOf,
+  withImages,
+} from './testing/checked-repository.ts';
+import { idOf, SmallRepository } from './testing/small-repository.ts';
 
 describe('check()', () => {
   it('finds nothing in a whole repository', async () => {
@@ -180,7 +138,7 @@ describe('check()', () => {
     const { findings } = await checked(small, { readData: true });
     assert.match(findings[0]!.error.message, /up to byte 11, and it has 10/);
     // The chunk itself is whole: who uses no more than there is has nothing to fear.
-    assert.deepEqual(errorsOf({ findings } as CheckReport)[0]!.images, [[idOf(image), '/too-long']]);
+    assert.deepEqual(errorsOf({ findings })[0]!.images, [[idOf(image), '/too-long']]);
   });
 
   it('finds nodes whose headers list other chunks than are in them', async () => {
@@ -306,227 +264,6 @@ function noiseBlock(seed: number): Buffer {
     Buffer.alloc(3 * 1024 * 1024),
   );
 }
-
-describe('check() of chains', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'everfull-check-'));
-  after(() => rmSync(folder, { recursive: true }));
-
-  function stateFolder(heads: object): string {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'heads.json'), JSON.stringify(heads));
-    return folder;
-  }
-
-  const headOf = ({ header, id }: Image) => ({
-    [hexOf(header.dataset)]: { sequence: header.sequence, image: hexOf(id) },
-  });
-  const place = ({ header }: Image) => manifestName(header.dataset, header.sequence);
-  const endName = ({ header }: Image) => `sessions/${hexOf(header.session)}.end`;
-
-  it('finds nothing when the remembered image is there, also below a newer one', async () => {
-    const { small, images } = await withImages();
-    for (const heads of [
-      {},
-      headOf(images[1]!),
-      headOf(images[0]!),
-      { ...headOf(images[1]!), ...headOf(images[2]!) },
-    ]) {
-      assert.deepEqual((await checked(small, {}, stateFolder(heads))).findings, []);
-    }
-  });
-
-  it('takes remembered heads that make no sense for none', async () => {
-    const { small } = await withImages();
-    for (const heads of [
-      [],
-      { x: null },
-      { ['a'.repeat(32)]: null },
-      { ['a'.repeat(32)]: { sequence: 'x', image: 5 } },
-    ]) {
-      assert.deepEqual((await checked(small, {}, stateFolder(heads))).findings, []);
-    }
-  });
-
-  it('notices that the newest image, all of it, was taken away', async () => {
-    const { small, images } = await withImages();
-    const newest = images[1]!;
-    small.store.objects.delete(place(newest));
-    small.store.objects.delete(endName(newest));
-    small.store.objects.delete(endName(newest).replace('.end', '.open'));
-    assert.equal((await checked(small)).errors, 0);
-    const { findings } = await checked(small, {}, stateFolder(headOf(newest)));
-    assert.equal(findings[0]!.object, place(newest));
-    assert.equal(findings[0]!.error.code, 'forged');
-    assert.match(findings[0]!.error.message, /rolled back/);
-    assert.deepEqual(
-      findings[0]!.images.map(({ id }) => id),
-      [idOf(newest)],
-    );
-  });
-
-  it('notices that the end of a remembered session was taken away', async () => {
-    const { small, images } = await withImages();
-    small.store.objects.delete(endName(images[1]!));
-    const without = await checked(small);
-    assert.deepEqual(
-      [without.errors, without.findings.some(({ error }) => /has not ended/.test(error.message))],
-      [0, true],
-    );
-    assert.deepEqual(errorsOf(await checked(small, {}, stateFolder(headOf(images[1]!)))), [
-      { object: endName(images[1]!), images: [[idOf(images[1]!)]] },
-    ]);
-  });
-
-  it('notices that the end of the session of a base was taken away', async () => {
-    const { small, images } = await withImages();
-    await small.commit({ '/n': 'n' }, { body: { base: images[1]!.id } });
-    small.store.objects.delete(endName(images[1]!));
-    assert.deepEqual(errorsOf(await checked(small)), [
-      { object: endName(images[1]!), images: [[idOf(images[1]!)]] },
-    ]);
-  });
-
-  it('notices a gap, and who committed what is missing', async () => {
-    const { small, images } = await withImages();
-    small.store.objects.delete(place(images[0]!));
-    const report = await checked(small);
-    assert.deepEqual(new Set(report.findings.map(({ object }) => object)), new Set([place(images[0]!)]));
-    assert.deepEqual(errorsOf(report)[0]!.images, [[idOf(images[0]!)]]);
-    assert.ok(report.findings.some(({ error }) => /goes on to number 2/.test(error.message)));
-    assert.ok(report.findings.some(({ error }) => /committed it/.test(error.message)));
-  });
-
-  it('notices an older manifest in place of a newer one', async () => {
-    const { small, images } = await withImages();
-    small.store.objects.set(place(images[1]!), small.store.objects.get(place(images[0]!))!);
-    const report = await checked(small);
-    assert.ok(errorsOf(report).some(({ object }) => object === place(images[1]!)));
-  });
-});
-
-describe('check() of every object of a small repository', () => {
-  let small: SmallRepository;
-  let whole: Map<string, Uint8Array>;
-  let baseline: string;
-
-  const printed = ({ findings }: CheckReport) =>
-    JSON.stringify(findings.map(({ kind, object, error, images }) => [kind, object, error.message, images]));
-
-  before(async () => {
-    small = await SmallRepository.create();
-    await small.commit({
-      '/a': 'a',
-      '/l': manyBlocks.slice(0, 8),
-      '/link': { type: EntryType.symlink, target: 'a' },
-    });
-    await small.commit({ '/a': 'a2', '/l': manyBlocks.slice(0, 9) });
-    await small.commit({ '/o': 'o' }, { dataset: 'other', host: 'other' });
-    const aborted = await small.openSession('aborted');
-    small.addTree(aborted, { '/aborted': 'aborted' });
-    await aborted.abort({ keep: true });
-    for (const name of ['dead', 'running']) {
-      const session = await small.openSession(name);
-      small.addTree(session, { '/dead': name });
-      await session.flush();
-      small.store.objects.set(
-        sessionBeatName(session.id),
-        sessionBeatRecord.encode({ session: session.id, beat: 3 }, digest),
-      );
-    }
-    whole = new Map(small.store.objects);
-    const report = await checked(small, { readData: true });
-    assert.equal(report.errors, 0);
-    baseline = printed(report);
-  });
-
-  /** Whether the change is noticed: by opening the repository, or by what check finds. */
-  async function isNoticed(change: (objects: Map<string, Uint8Array>) => void): Promise<boolean> {
-    small.store.objects.clear();
-    for (const [name, bytes] of whole) small.store.objects.set(name, Buffer.from(bytes));
-    change(small.store.objects);
-    let context: Awaited<ReturnType<SmallRepository['reopen']>>;
-    try {
-      context = await small.reopen();
-    } catch (error) {
-      assert.ok((error as { code?: string }).code, `${error}`);
-      return true;
-    }
-    const report = await check(context, { readData: true });
-    return printed(report) !== baseline;
-  }
-
-  it('notices a flipped bit in each', async () => {
-    const missed: string[] = [];
-    for (const [name, { length }] of whole) {
-      for (const at of new Set([0, 5, length >> 2, length >> 1, length - 40, length - 1])) {
-        if (
-          !(await isNoticed((objects) => {
-            objects.get(name)![Math.max(0, at)]! ^= 1 << (at % 8);
-          }))
-        )
-          missed.push(`${name} at ${at}`);
-      }
-    }
-    assert.deepEqual(missed, []);
-  });
-
-  it('notices that any is cut short, empty, or longer', async () => {
-    const missed: string[] = [];
-    for (const [name, bytes] of whole) {
-      for (const other of [
-        bytes.subarray(0, 0),
-        bytes.subarray(0, bytes.length >> 1),
-        bytes.subarray(0, -1),
-        Buffer.concat([bytes, Buffer.of(0)]),
-      ]) {
-        if (
-          !(await isNoticed((objects) => {
-            objects.set(name, other);
-          }))
-        )
-          missed.push(`${name} of ${other.length}`);
-      }
-    }
-    assert.deepEqual(missed, []);
-  });
-
-  it('notices that any is gone, but the heartbeat of a session that has not ended', async () => {
-    const missed: string[] = [];
-    for (const name of whole.keys())
-      if (
-        !(await isNoticed((objects) => {
-          objects.delete(name);
-        }))
-      )
-        missed.push(name);
-    assert.deepEqual(
-      missed.filter((name) => !name.endsWith('.beat')),
-      [],
-    );
-  });
-
-  it('notices that any two are swapped, or one stands in for another', async () => {
-    const missed: string[] = [];
-    const names = [...whole.keys()].sort();
-    for (const [i, a] of names.entries()) {
-      // Each with its two neighbours, mostly of its kind, and with one of another kind.
-      for (const b of [
-        names[(i + 1) % names.length]!,
-        names[(i + 2) % names.length]!,
-        names[(i + 11) % names.length]!,
-      ]) {
-        const swap = await isNoticed((objects) => {
-          objects.set(a, whole.get(b)!).set(b, whole.get(a)!);
-        });
-        const replay = await isNoticed((objects) => {
-          objects.set(a, whole.get(b)!);
-        });
-        if (!swap || !replay) missed.push(`${a} ${b}`);
-      }
-    }
-    assert.deepEqual(missed, []);
-  });
-});
 
 describe('check() of a store that fails', () => {
   it('reports what cannot be read for other reasons than damage, and goes on', async () => {

@@ -51,6 +51,7 @@ export interface CheckReport {
  */
 export async function check(context: OperationContext, options: CheckOptions = {}): Promise<CheckReport> {
   const { repository, signal } = context;
+  const checkpoint = () => throwIfInterrupted(signal);
   const findings = new Findings();
   const losses = new FrameLosses();
   // Before the listing: an image that is remembered was there when it began.
@@ -60,13 +61,24 @@ export async function check(context: OperationContext, options: CheckOptions = {
     findings.note(name, `"${name}" is none of the objects that this version knows`);
   const dataKeys = await checkKeys(repository, inventory, findings);
   const images = await checkChains(repository, inventory, findings, heads);
-  throwIfInterrupted(signal);
+  checkpoint();
   const { packs, unlisted } = await checkPacks(repository, inventory, dataKeys, losses, findings);
   await findings.guard('index', () => repository.index.recover());
   const toRead = packsToRead(packs, options);
   const setup = { domainSecret: repository.keyring.domainSecret, dataKeys };
-  const framesRead = toRead.length === 0 ? 0 : await readPacks(toRead, { context, setup, losses, findings });
-  const trees = new TreeCheck(repository, losses, signal);
+  const framesRead =
+    toRead.length === 0
+      ? 0
+      : await readPacks(toRead, {
+          repository,
+          setup,
+          losses,
+          findings,
+          checkpoint,
+          progress: (bytesDone, bytesTotal, errors) =>
+            context.progress({ filesDone: 0, bytesDone, bytesTotal, errors }),
+        });
+  const trees = new TreeCheck(repository, losses, checkpoint);
   for (const [i, image] of images.entries()) {
     await trees.image(indexRootOf(image));
     context.progress({
@@ -80,7 +92,7 @@ export async function check(context: OperationContext, options: CheckOptions = {
   losses.report(findings);
   for (const image of images) {
     await findings.guard(`image ${hexOf(image.id)}`, () =>
-      blame(image, { repository, losses, trees, findings, signal }),
+      blame(image, indexRootOf(image), { repository, losses, trees, findings, checkpoint }),
     );
   }
   noteUnused(packs, unlisted, trees, findings);

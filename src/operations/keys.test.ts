@@ -5,7 +5,7 @@ import { type Credential, createKeyFileSecret, parseRecoveryCode, SlotKind } fro
 import { Repository } from '../repository/mod.ts';
 import { MemoryStore } from '../store/mod.ts';
 import { init } from './init.ts';
-import { listKeys, removeKey, retireKeys } from './keys.ts';
+import { listKeys, removeKey, replaceKey } from './keys.ts';
 
 const clock = systemClock;
 
@@ -89,11 +89,22 @@ test('removeKey() removes another key, and refuses the last one, the one in use,
   await assert.rejects(Repository.open(store, [second]), { code: 'wrong-password' });
 });
 
-test('retireKeys() removes what the old secret opened, and not the new slot', async () => {
+test('replaceKey() puts another key in the place of the one in use, under the same label', async () => {
   const { store, repository, credential } = await newRepository();
+  const other = keyFile();
+  await repository.addSlot(other, 'other', { clock });
   const next = keyFile();
-  const id = (await repository.addSlot(next, 'next', { clock })).toString('hex');
-  assert.equal((await retireKeys(store, [credential], id)).length, 1);
+  const id = await replaceKey(repository, [credential], { credential: next, label: undefined, clock });
+  assert.equal((await listKeys(store, [next])).find((slot) => slot.id === id)?.description?.label, 'first');
   await assert.rejects(Repository.open(store, [credential]), { code: 'wrong-password' });
-  await Repository.open(store, [next]);
+  for (const fitting of [next, other]) await Repository.open(store, [fitting]);
+});
+
+test('replaceKey() works with the same secret again', async () => {
+  const { store, repository, credential } = await newRepository();
+  await replaceKey(repository, [credential], { credential, label: 'again', clock });
+  assert.deepEqual(
+    (await listKeys(store, [credential])).map(({ description }) => description?.label),
+    ['again'],
+  );
 });

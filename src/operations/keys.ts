@@ -1,7 +1,7 @@
-import { EverfullError, isEverfullError } from '../base/mod.ts';
+import { type Clock, EverfullError, hexOf, isEverfullError } from '../base/mod.ts';
 import { type Credential, describeSlot, openSlot, type SlotDescription } from '../crypto/mod.ts';
 import { RECORD_BYTES_MAX } from '../format/mod.ts';
-import { SLOT_PREFIX } from '../repository/mod.ts';
+import { type Repository, SLOT_PREFIX } from '../repository/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
 
 /** A key slot as it stands in the store. */
@@ -11,8 +11,15 @@ export interface KeySlot {
   readonly description: SlotDescription | undefined;
   /** Why there is no description. */
   readonly damage: EverfullError | undefined;
-  /** Whether one of the given credentials opens it. */
+  /** Whether the repository was opened with it. */
   readonly current: boolean;
+}
+
+interface FoundSlot {
+  readonly id: string;
+  readonly bytes: Uint8Array;
+  readonly description: SlotDescription | undefined;
+  readonly damage: EverfullError | undefined;
 }
 
 /**
@@ -21,31 +28,26 @@ export interface KeySlot {
  * @param credentials what the repository was opened with
  */
 export async function listKeys(store: ObjectStore, credentials: readonly Credential[]): Promise<KeySlot[]> {
-  const found: { id: string; bytes: Uint8Array; description?: SlotDescription; damage?: EverfullError }[] =
-    [];
+  const found: FoundSlot[] = [];
   for await (const { name } of store.list(SLOT_PREFIX)) {
     const id = name.slice(SLOT_PREFIX.length);
     let bytes: Uint8Array = Buffer.alloc(0);
     try {
       bytes = await store.get(name, { limit: RECORD_BYTES_MAX });
-      found.push({ id, bytes, description: describeSlot(bytes) });
+      found.push({ id, bytes, description: describeSlot(bytes), damage: undefined });
     } catch (error) {
       if (isEverfullError(error, 'object-missing')) continue;
       if (!isEverfullError(error, 'damaged', 'repository-newer', 'limit', 'unsupported')) throw error;
-      found.push({ id, bytes, damage: error });
+      found.push({ id, bytes, description: undefined, damage: error });
     }
   }
-  const fitting = found.filter(({ description }) =>
-    credentials.some(({ kind }) => kind === description?.kind),
-  );
-  const slots: KeySlot[] = [];
-  for (const { id, bytes, description, damage } of found) {
-    let current = false;
-    // One of the slots opened. Where only one is of the kind, it need not be opened again, which takes time.
-    if (fitting.length === 1) current = fitting[0]!.id === id;
-    else if (description !== undefined) current = await opensWith(bytes, credentials);
-    slots.push({ id, description, damage, current });
-  }
+  const current = await slotInUse(found, credentials);
+  const slots = found.map(({ id, description, damage }) => ({
+    id,
+    description,
+    damage,
+    current: id === current,
+  }));
   return slots.sort(
     (a, b) =>
       (a.description?.created ?? Number.POSITIVE_INFINITY) -
@@ -53,11 +55,21 @@ export async function listKeys(store: ObjectStore, credentials: readonly Credent
   );
 }
 
-async function opensWith(bytes: Uint8Array, credentials: readonly Credential[]): Promise<boolean> {
-  for (const credential of credentials) {
-    if ((await openSlot(bytes, credential)) !== undefined) return true;
+/** The id of the first slot that a credential opens: where only one is of the kind, it need not be opened again, which takes time. */
+async function slotInUse(
+  found: readonly FoundSlot[],
+  credentials: readonly Credential[],
+): Promise<string | undefined> {
+  const fitting = found.filter(({ description }) =>
+    credentials.some(({ kind }) => kind === description?.kind),
+  );
+  if (fitting.length === 1) return fitting[0]!.id;
+  for (const { id, bytes } of fitting) {
+    for (const credential of credentials) {
+      if ((await openSlot(bytes, credential)) !== undefined) return id;
+    }
   }
-  return false;
+  return undefined;
 }
 
 /**
@@ -100,16 +112,21 @@ export async function removeKey(
 }
 
 /**
- * Removes the slots that `credentials` open, except `keep`: the end of a change of password, once the new
- * slot stands. The ids that are gone.
+ * Puts another key in the place of the one in use: the new slot stands before the old one is removed.
+ * Without a label the new one is called as the old one was. The new slot's id.
  */
-export async function retireKeys(
-  store: ObjectStore,
+export async function replaceKey(
+  repository: Repository,
   credentials: readonly Credential[],
-  keep: string,
-): Promise<string[]> {
-  const slots = await listKeys(store, credentials);
-  const old = slots.filter(({ current, id }) => current && id !== keep).map(({ id }) => id);
-  for (const id of old) await store.delete(SLOT_PREFIX + id);
-  return old;
+  {
+    credential,
+    label,
+    clock,
+  }: { readonly credential: Credential; readonly label: string | undefined; readonly clock: Clock },
+): Promise<string> {
+  const used = (await listKeys(repository.store, credentials)).find(({ current }) => current);
+  if (used === undefined) throw new Error('a repository is open, and no key opens it');
+  const id = await repository.addSlot(credential, label ?? used.description!.label, { clock });
+  await repository.store.delete(SLOT_PREFIX + used.id);
+  return hexOf(id);
 }

@@ -1,5 +1,6 @@
 /** Start-up is felt on every call of the command line: an operation is loaded when it is asked for. */
-export type { BackupItem, BackupOptions, BackupSummary } from './backup.ts';
+export type { BackupOptions } from './backup.ts';
+export type { BackupItem, BackupSummary } from './backup-summary.ts';
 export type { CacheFolder } from './cache.ts';
 export type { CheckReport, Finding } from './check.ts';
 export type { OperationContext, Problem, Progress } from './context.ts';
@@ -14,7 +15,7 @@ export {
   newRecoveryCode,
   RECOVERY_LABEL,
 } from './init.ts';
-export { type KeySlot, listKeys, removeKey, retireKeys } from './keys.ts';
+export { type KeySlot, listKeys, removeKey, replaceKey } from './keys.ts';
 export type { MapRow, MapTotals } from './map.ts';
 export type { RestoreSummary } from './restore.ts';
 export type { Stats } from './stats.ts';

@@ -28,6 +28,7 @@ export {
   unlinkAt,
   utimensAt,
 } from './link.ts';
+export { boundMalloc } from './malloc.ts';
 export { PATH_BYTES_MAX } from './native-path.ts';
 export {
   close,

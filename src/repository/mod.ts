@@ -1,4 +1,24 @@
 export { type FramePlace, readPackTable } from './chunk-index.ts';
-export * from './names.ts';
-export { type Damage, dryRunOf, type Image, type Manifest, Repository } from './repository.ts';
+export {
+  CONFIG,
+  DATA_KEY_PREFIX,
+  DOMAIN_KEYS,
+  dataKeyName,
+  ENDPOINT_PREFIX,
+  endpointName,
+  INDEX_PREFIX,
+  MANIFEST_PREFIX,
+  manifestName,
+  PACK_PREFIX,
+  packName,
+  SESSION_PREFIX,
+  SLOT_PREFIX,
+  segmentName,
+  sessionBeatName,
+  sessionEndName,
+  sessionOpenName,
+  slotName,
+} from './names.ts';
+export { type Damage, dryRunOf, type Image, Repository } from './repository.ts';
 export { type ImageToCommit, type PlainNode, WriteSession } from './session.ts';
+export type { Manifest, SessionHost } from './session-host.ts';

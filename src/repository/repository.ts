@@ -30,22 +30,24 @@ import {
   type Argon2Parameters,
   type Config,
   configRecord,
+  decodeFrame,
   decodeManifestBody,
   decodeManifestHeader,
   FRAME_BYTES_MAX,
-  type FrameKind,
+  FrameKind,
   type ManifestBody,
   type ManifestHeader,
   manifestRecord,
   manifestSignedBytes,
   RECORD_BYTES_MAX,
   SESSION_COMMITTED,
+  Sealing,
   type SessionEnd,
   sessionEndRecord,
 } from '../format/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
 import { ByteCache } from './byte-cache.ts';
-import { ChunkIndex, eachAtOnce } from './chunk-index.ts';
+import { ChunkIndex, eachAtOnce, type FramePlace } from './chunk-index.ts';
 import { openManifestBody } from './manifest-body.ts';
 import {
   CONFIG,
@@ -58,17 +60,11 @@ import {
   packName,
   SESSION_PREFIX,
   SLOT_PREFIX,
+  sessionEndName,
   slotName,
 } from './names.ts';
 import { WriteSession } from './session.ts';
-
-/** A manifest as it stands in the store, its signature and body checked. */
-export interface Manifest {
-  /** BLAKE3 of the header: the image's id. */
-  readonly id: Buffer;
-  readonly header: ManifestHeader;
-  readonly body: ManifestBody;
-}
+import type { Manifest, SessionHost } from './session-host.ts';
 
 /** A committed image. */
 export interface Image extends Manifest {
@@ -82,10 +78,15 @@ export interface Damage {
   readonly error: EverfullError;
 }
 
+/** What is told of as damage of one object, while the rest goes on. */
+const UNREADABLE = ['damaged', 'forged', 'object-missing', 'repository-newer'] as const;
+
 const NODE_CACHE_BYTES = 32 * 1024 * 1024;
+const SLOT_NAME_BYTES = 8;
+const NODE_WINDOW_BYTES = 256 * 1024;
 
 /** An open repository: the truth in a store, and the keys to read it. */
-export class Repository {
+export class Repository implements SessionHost {
   readonly store: ObjectStore;
   readonly config: Config;
   readonly keyring: Keyring;
@@ -259,12 +260,50 @@ export class Repository {
     return { id: digest(headerBytes), header, body };
   }
 
+  /** The sequence numbers of a dataset's manifests, committed or not, in order. */
+  async #sequences(dataset: Uint8Array): Promise<number[]> {
+    const sequences: number[] = [];
+    for await (const { name } of this.store.list(`${MANIFEST_PREFIX}${hexOf(dataset)}/`)) {
+      const sequence = Number(name.slice(name.lastIndexOf('/') + 1));
+      if (Number.isSafeInteger(sequence)) sequences.push(sequence);
+    }
+    return sequences.sort((a, b) => a - b);
+  }
+
   /** The newest manifest of a dataset, committed or not: the end of its chain. */
   async lastManifest(dataset: Uint8Array): Promise<Manifest | undefined> {
-    let last = 0;
-    for await (const { name } of this.store.list(`${MANIFEST_PREFIX}${hexOf(dataset)}/`))
-      last = Math.max(last, Number(name.slice(name.lastIndexOf('/') + 1)));
-    return last === 0 ? undefined : this.readManifest(dataset, last);
+    const last = (await this.#sequences(dataset)).at(-1);
+    return last === undefined ? undefined : this.readManifest(dataset, last);
+  }
+
+  /** The newest committed image of a dataset that can be read; what cannot is given to `onDamage`. */
+  async newestImage(dataset: Uint8Array, onDamage: (damage: Damage) => void): Promise<Image | undefined> {
+    for (const sequence of (await this.#sequences(dataset)).reverse()) {
+      try {
+        const manifest = await this.readManifest(dataset, sequence);
+        const name = sessionEndName(manifest.header.session);
+        if (!(await exists(this.store, name))) continue;
+        const image = await this.#committed(name, manifest);
+        if (image !== undefined) return image;
+      } catch (error) {
+        if (!isEverfullError(error, ...UNREADABLE)) throw error;
+        onDamage({ object: manifestName(dataset, sequence), error });
+      }
+    }
+    return undefined;
+  }
+
+  /** The image of a manifest, if the end record of its session says that it was committed. */
+  async #committed(endName: string, manifest: Manifest): Promise<Image | undefined> {
+    const end = sessionEndRecord.decode(await this.store.get(endName, { limit: RECORD_BYTES_MAX }), digest);
+    if (end.state !== SESSION_COMMITTED) return undefined;
+    if (!equalBytes(manifest.id, end.image) || !equalBytes(manifest.header.session, end.session)) {
+      throw new EverfullError(
+        'forged',
+        `Could not accept ${endName}: it names another image than its manifest`,
+      );
+    }
+    return { ...manifest, committed: end.ended };
   }
 
   /** Every committed image, oldest first. Those that cannot be read are given to `onDamage`. */
@@ -310,12 +349,29 @@ export class Repository {
   /** A frame as it is stored. */
   async storedFrame(id: Uint8Array): Promise<Uint8Array> {
     const place = await this.locate(id);
-    if (place.kind === 1) this.framesRead.chunks++;
-    else this.framesRead.nodes++;
-    return this.store.get(packName(place.pack), {
-      range: { offset: place.offset, length: place.length },
-      limit: FRAME_BYTES_MAX,
+    const name = packName(place.pack);
+    if (place.kind === FrameKind.chunk) {
+      this.framesRead.chunks++;
+      return this.store.get(name, {
+        range: { offset: place.offset, length: place.length },
+        limit: FRAME_BYTES_MAX,
+      });
+    }
+    this.framesRead.nodes++;
+    return this.#storedNode(name, place);
+  }
+
+  /** Nodes are short and lie side by side: a window of the pack brings those that will be asked for next. */
+  async #storedNode(name: string, { offset, length, packBytes }: FramePlace): Promise<Uint8Array> {
+    const start = offset - (offset % NODE_WINDOW_BYTES);
+    const end = Math.min(start + NODE_WINDOW_BYTES, packBytes);
+    if (offset + length > end)
+      return this.store.get(name, { range: { offset, length }, limit: FRAME_BYTES_MAX });
+    const window = await this.#frames.get(`${name}@${start}`, async () => {
+      const value = await this.store.get(name, { range: { offset: start, length: end - start } });
+      return { value, bytes: value.length };
     });
+    return window.subarray(offset - start, offset - start + length);
   }
 
   /** Where a frame lies. A miss is looked up once more in what the store has now, packs without a segment included. */
@@ -335,8 +391,8 @@ export class Repository {
   }
 
   async open(bytes: Uint8Array, kind: FrameKind, id: Uint8Array): Promise<OpenedFrame> {
-    const dataKeyId = bufferOf(bytes).subarray(48, 64);
-    const sealer = await this.#sealer(dataKeyId);
+    const { header } = decodeFrame(bytes);
+    const sealer = header.sealing === Sealing.clear ? undefined : await this.#sealer(header.dataKeyId);
     return openFrame(bytes, kind, id, this.secrets, () => sealer);
   }
 
@@ -345,9 +401,9 @@ export class Repository {
   }
 }
 
-/** The same repository, in which nothing is written: what a session puts goes nowhere. */
-export function dryRunOf(repository: Repository): Repository {
-  const { store } = repository;
+/** A host for sessions in which nothing is written: what they put goes nowhere. */
+export function dryRunOf(repository: Repository): SessionHost {
+  const { store, keyring, secrets } = repository;
   const nowhere: ObjectStore = {
     location: store.location,
     putIfAbsent: async () => {},
@@ -358,7 +414,13 @@ export function dryRunOf(repository: Repository): Repository {
     size: (name) => store.size(name),
     list: (prefix) => store.list(prefix),
   };
-  return Object.create(repository, { store: { value: nowhere } }) as Repository;
+  return {
+    store: nowhere,
+    keyring,
+    secrets,
+    index: repository.index,
+    lastManifest: (dataset) => repository.lastManifest(dataset),
+  };
 }
 
 async function exists(store: ObjectStore, name: string): Promise<boolean> {
@@ -430,12 +492,13 @@ async function putSlot(
   label: string,
   options: { readonly clock: Clock; readonly argon2?: Argon2Parameters },
 ): Promise<Buffer> {
-  const id = randomBytes(8);
   const bytes = await sealSlot(keyring.wrappingKey, credential, {
     label,
     created: options.clock.now(),
     argon2: options.argon2,
   });
+  // Named by its contents, so that one in another's place is noticed.
+  const id = digest(bytes).subarray(0, SLOT_NAME_BYTES);
   await store.putIfAbsent(slotName(id), [bytes]);
   return id;
 }

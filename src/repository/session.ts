@@ -31,7 +31,7 @@ import {
 import { sealManifestBody } from './manifest-body.ts';
 import { dataKeyName, manifestName, sessionBeatName, sessionEndName, sessionOpenName } from './names.ts';
 import { PackWriter } from './pack-writer.ts';
-import type { Repository } from './repository.ts';
+import type { SessionHost } from './session-host.ts';
 
 /** A session whose heartbeat does not move for long counts as dead to a collector. */
 const HEARTBEAT_MS = 30_000;
@@ -66,7 +66,7 @@ export interface ImageToCommit {
 export class WriteSession {
   readonly id = randomBytes(SESSION_ID_BYTES);
   readonly dataKey: DataKey = createDataKey();
-  readonly #repository: Repository;
+  readonly #repository: SessionHost;
   readonly #dataset: Uint8Array;
   readonly #sealer: Sealer;
   readonly #compression: CompressionMode;
@@ -82,7 +82,7 @@ export class WriteSession {
   #nodesAdded = 0;
 
   private constructor(
-    repository: Repository,
+    repository: SessionHost,
     dataset: Uint8Array,
     compression: CompressionMode,
     clock: Clock,
@@ -99,7 +99,7 @@ export class WriteSession {
   }
 
   static async open(
-    repository: Repository,
+    repository: SessionHost,
     dataset: Uint8Array,
     options: { readonly compression: CompressionMode; readonly clock: Clock },
   ): Promise<WriteSession> {

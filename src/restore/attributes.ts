@@ -37,7 +37,7 @@ export interface MetadataTally {
 const SET_USER_ID = 0o4000;
 const SET_GROUP_ID = 0o2000;
 /** While they are set, nothing else can be. */
-const LOCKS = InodeFlag.IMMUTABLE | InodeFlag.APPEND;
+export const LOCKS = InodeFlag.IMMUTABLE | InodeFlag.APPEND;
 /** Of no effect unless the file is empty. */
 const EARLY_FLAGS = InodeFlag.NOCOW;
 const REFUSALS = ['EPERM', 'EACCES', 'EOPNOTSUPP', 'ENOTSUP', 'ENOTTY', 'ENOSYS', 'EROFS'];
@@ -206,6 +206,12 @@ export class Attributes {
   /** Comes last, and after a rename: what is immutable can neither be changed nor moved. */
   setFlags(fd: number, entry: Entry, index: number): void {
     this.#index = index;
+    // An inode that is to have further names gets its locks once it has them.
+    this.#flags(fd, entry.linkGroup === undefined ? entry.inodeFlags : entry.inodeFlags & ~LOCKS);
+  }
+
+  /** The locks of an inode that has all its names. */
+  setLocks(fd: number, entry: Entry): void {
     this.#flags(fd, entry.inodeFlags);
   }
 

@@ -1,12 +1,14 @@
 import { type ByteString, EverfullError, errnoOf } from '../base/mod.ts';
 import type { Entry } from '../format/mod.ts';
 import { close, dup, linkAt, S_IFDIR, type StatBuffer } from '../os/mod.ts';
+import { LOCKS } from './attributes.ts';
 import { clearFolder, isKept } from './examine.ts';
 import { FileState, type Place } from './file-list.ts';
 import type { OverwritePolicy } from './options.ts';
+import type { WantedFile } from './plan.ts';
 import type { TargetFolders } from './target-folders.ts';
 import { INODE_FIELDS } from './tasks.ts';
-import { removeFile } from './workbench.ts';
+import { clearAway, removeFile } from './workbench.ts';
 
 /** The member of a group of hard links that is restored by its content, and then linked. */
 interface Leader {
@@ -21,16 +23,25 @@ interface Leader {
  */
 export class LinkGroups {
   readonly #leaders = new Map<ByteString, Leader>();
+  /** Leaders whose flags forbid further links: those come after them. */
+  readonly locked: WantedFile[] = [];
 
   /** Whether an entry is restored by its content: it is in no group, or the first of one. */
-  isLeader({ linkGroup }: Entry, place: Place): boolean {
-    if (linkGroup === undefined) return true;
-    const leader = this.#leaders.get(linkGroup);
+  isLeader(file: WantedFile): boolean {
+    const { entry, place } = file;
+    if (entry.linkGroup === undefined) return true;
+    const leader = this.#leaders.get(entry.linkGroup);
     if (leader === undefined) {
-      this.#leaders.set(linkGroup, { place, inode: undefined });
+      this.#leaders.set(entry.linkGroup, { place, inode: undefined });
+      if (entry.inodeFlags & LOCKS) this.locked.push(file);
       return true;
     }
     return leader.place.folder === place.folder && leader.place.name === place.name;
+  }
+
+  /** Whether a leader is there now, restored or found right. */
+  isRestored({ entry }: WantedFile): boolean {
+    return this.#leaders.get(entry.linkGroup!)?.inode !== undefined;
   }
 
   /** Takes in which inodes leaders became. */
@@ -70,7 +81,7 @@ export class LinkGroups {
         if (stat.type === S_IFDIR) {
           if (clearFolder(dirfd, place.name, dryRun) === FileState.blocked) return FileState.blocked;
         } else if (!dryRun) {
-          removeFile(dirfd, place.name);
+          clearAway(dirfd, place.name);
         }
       }
       if (dryRun) return FileState.missing;

@@ -15,12 +15,12 @@ import {
   S_IFDIR,
   StatBuffer,
   setInodeFlags,
-  unlinkAt,
   xattrsOfFd,
 } from '../os/mod.ts';
 import { type Identity, unlock } from './attributes.ts';
 import type { OverwritePolicy } from './options.ts';
 import { splitPlace, type TargetFolders } from './target-folders.ts';
+import { clearAway } from './workbench.ts';
 
 const FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 
@@ -102,7 +102,7 @@ export class FolderMaker {
         `"${displayText(name)}" is there and no folder, and nothing is to be overwritten`,
       );
     }
-    unlinkAt(dirfd, name);
+    clearAway(dirfd, name);
   }
 
   /** Takes from a new folder what it inherited: group, ACLs, inode flags. */

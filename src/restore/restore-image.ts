@@ -120,7 +120,7 @@ class Restore {
     const { tally, scope, options } = this.#engine;
     if (scope.base === '/') tally.expect(header.indexItems, header.indexLength);
     await this.#restoreFiles();
-    await new RestoreSpecials(this.#engine, this.#files).run(() => this.#allDeferred());
+    await new RestoreSpecials(this.#engine, this.#files, this.#attributes).run(() => this.#allDeferred());
     await this.#restoreFolders();
     if (options.verify && !options.dryRun) await verifyRestored(this.#engine, this.#long);
     tally.progress();
@@ -169,7 +169,7 @@ class Restore {
     }
     const file = wantedOf(item);
     tally.found(file.size);
-    if (!options.dryRun && !links.isLeader(file.entry, file.place)) {
+    if (!options.dryRun && !links.isLeader(file)) {
       this.#deferred = kept(this.#deferred, item);
       return;
     }

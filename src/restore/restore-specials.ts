@@ -1,5 +1,7 @@
 import { EverfullError } from '../base/mod.ts';
 import { decodeEntry, EntryType, entrySize } from '../format/mod.ts';
+import { close, openFile } from '../os/mod.ts';
+import type { Attributes } from './attributes.ts';
 import { Bounded } from './crew.ts';
 import type { Engine } from './engine.ts';
 import { asOperating } from './failure.ts';
@@ -13,19 +15,22 @@ const BATCH = 256;
 const BATCHES_AT_ONCE = 32;
 
 /** Whether something comes after all files: it is no file and no folder, or a further name of one. */
-export function isDeferred(engine: Engine, { type, value, place }: Found): boolean {
+export function isDeferred(engine: Engine, item: Found): boolean {
+  const { type } = item;
   if (type === EntryType.folder) return false;
-  return type !== EntryType.file || !engine.links.isLeader(decodeEntry(value), place!);
+  return type !== EntryType.file || !engine.links.isLeader(wantedOf(item));
 }
 
 /** Makes symlinks, FIFOs, sockets and devices, then further names of what was made. */
 export class RestoreSpecials {
   readonly #engine: Engine;
   readonly #files: RestoreFiles;
+  readonly #attributes: Attributes;
 
-  constructor(engine: Engine, files: RestoreFiles) {
+  constructor(engine: Engine, files: RestoreFiles, attributes: Attributes) {
     this.#engine = engine;
     this.#files = files;
+    this.#attributes = attributes;
   }
 
   /** @param deferred gives what is deferred, each time from the start */
@@ -45,7 +50,7 @@ export class RestoreSpecials {
         tally.check();
         for (const item of found) {
           const wanted = wantedOf(item);
-          if (!this.#engine.links.isLeader(wanted.entry, wanted.place)) {
+          if (!this.#engine.links.isLeader(wanted)) {
             hasLinks = true;
             continue;
           }
@@ -59,6 +64,7 @@ export class RestoreSpecials {
     }
     if (hasLinks) for await (const found of deferred()) await this.#link(found);
     await this.#files.done();
+    this.#lock();
     tally.stage('links', performance.now() - start);
   }
 
@@ -113,7 +119,7 @@ export class RestoreSpecials {
     for (const item of found) {
       const wanted = wantedOf(item);
       const { entry, place, path, size } = wanted;
-      if (links.isLeader(entry, place) || !this.#readyFolder(wanted)) continue;
+      if (links.isLeader(wanted) || !this.#readyFolder(wanted)) continue;
       const around = { folders, stat, overwrite: options.overwrite, dryRun: options.dryRun };
       try {
         let state = links.link(entry, place, around);
@@ -131,6 +137,26 @@ export class RestoreSpecials {
       }
     }
     tally.progress();
+  }
+
+  /** Now that all names are there, flags that forbid more of them. */
+  #lock(): void {
+    const { links, tally, folders, options } = this.#engine;
+    if (options.dryRun) return;
+    for (const file of links.locked) {
+      if (!links.isRestored(file)) continue;
+      try {
+        const fd = openFile(folders.open(file.place.folder), file.place.name);
+        try {
+          this.#attributes.setLocks(fd, file.entry);
+        } finally {
+          close(fd);
+        }
+      } catch (error) {
+        tally.failed(file.path, 0, restoreError(file.path, asOperating(error)), 'metadata');
+      }
+      tally.metadata(this.#attributes.takeTally(), () => file.path);
+    }
   }
 
   /** A member that cannot be linked is restored by its own content. */

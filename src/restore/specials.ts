@@ -5,7 +5,7 @@ import { clearFolder, FILE_TYPES, isKept } from './examine.ts';
 import { type Failure, failureOf } from './failure.ts';
 import { FileState, filesOf, type ListedFile } from './file-list.ts';
 import type { ExamineResult, SpecialsTask } from './tasks.ts';
-import { removeFile, type Workbench } from './workbench.ts';
+import { clearAway, type Workbench } from './workbench.ts';
 
 /** Makes symlinks, FIFOs, sockets and devices. States: `missing` for what was made. */
 export function makeSpecials(task: SpecialsTask, bench: Workbench): ExamineResult {
@@ -38,7 +38,7 @@ function makeSpecial(file: ListedFile, bench: Workbench, inodes: number[]): File
       const cleared = clearFolder(dirfd, name, setup.dryRun);
       if (cleared === FileState.blocked) return cleared;
     } else if (!setup.dryRun) {
-      removeFile(dirfd, name);
+      clearAway(dirfd, name);
     }
   }
   if (setup.dryRun) return state;

@@ -109,19 +109,9 @@ export class Workbench {
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === 'EACCES') fchmodAt(dirfd, name, 0o600);
-      else if (errno === 'EPERM') this.unlockAt(dirfd, name);
+      else if (errno === 'EPERM') unlockAt(dirfd, name);
       else throw error;
       return open(dirfd, name, flags);
-    }
-  }
-
-  /** Takes the flags from a file that forbid to change, move or remove it. */
-  unlockAt(dirfd: number, name: ByteString): void {
-    const fd = this.#regular(openFile(dirfd, name));
-    try {
-      unlock(fd);
-    } finally {
-      close(fd);
     }
   }
 
@@ -143,7 +133,7 @@ export class Workbench {
       renameAt(dirfd, temporary, dirfd, name);
     } catch (error) {
       if (errnoOf(error) !== 'EPERM') throw error;
-      this.unlockAt(dirfd, name);
+      unlockAt(dirfd, name);
       renameAt(dirfd, temporary, dirfd, name);
     }
   }
@@ -163,6 +153,27 @@ export function removeFile(dirfd: number, name: ByteString): void {
     unlinkAt(dirfd, name);
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** Removes what stands in the place of something else, even if its flags forbid that. */
+export function clearAway(dirfd: number, name: ByteString): void {
+  try {
+    removeFile(dirfd, name);
+  } catch (error) {
+    if (errnoOf(error) !== 'EPERM') throw error;
+    unlockAt(dirfd, name);
+    removeFile(dirfd, name);
+  }
+}
+
+/** Takes the flags from a file that forbid to change, move or remove it. */
+export function unlockAt(dirfd: number, name: ByteString): void {
+  const fd = openFile(dirfd, name);
+  try {
+    unlock(fd);
+  } finally {
+    close(fd);
   }
 }
 

@@ -143,7 +143,13 @@ async function backUp(run: Run, given: string[], flags: BackupFlags): Promise<vo
     ...(settings.verbose > 0 && { item: (item: BackupItem) => printItem(run, item) }),
     ...(piped !== undefined && { stdin: piped }),
   };
-  const summary = await backup(context, options);
+  let summary: BackupSummary;
+  try {
+    summary = await backup(context, options);
+  } catch (error) {
+    piped?.stop();
+    throw error;
+  }
   reporter.clear();
   printSummary(run, summary, options.dryRun);
   run.profile(summary.stages);

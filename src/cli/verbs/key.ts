@@ -7,12 +7,11 @@ import {
   newRecoveryCode,
   RECOVERY_LABEL,
   removeKey,
-  retireKeys,
+  replaceKey,
 } from '../../operations/mod.ts';
 import {
   askNewPassword,
   defaultLabel,
-  type Opened,
   type Run,
   readCredentials,
   readOrMakeKeyFile,
@@ -67,7 +66,7 @@ export function define(command: Command, begin: Begin): void {
       else if (!run.settings.quiet) run.output.line(`removed key ${slot.id}`);
     });
   withNewKeyOptions(command.command('passwd').description('replace the key in use by another')).action(
-    async (flags: NewKeyFlags, passwd: Command) => replaceKey(begin(passwd), flags),
+    async (flags: NewKeyFlags, passwd: Command) => changeKey(begin(passwd), flags),
   );
 }
 
@@ -100,15 +99,13 @@ async function addKey(run: Run, flags: NewKeyFlags): Promise<void> {
   );
 }
 
-async function replaceKey(run: Run, flags: NewKeyFlags): Promise<void> {
-  const { repository, credentials }: Opened = await run.open();
-  const slots = await listKeys(repository.store, credentials);
-  const used = slots.find(({ current }) => current);
+async function changeKey(run: Run, flags: NewKeyFlags): Promise<void> {
+  const { repository, credentials } = await run.open();
   const credential = await newCredential(run, flags);
-  const label = flags.label ?? used?.description?.label ?? defaultLabel();
-  const id = (await repository.addSlot(credential, label, { clock: run.clock })).toString('hex');
-  await retireKeys(repository.store, credentials, id);
-  printAdded(run, id);
+  printAdded(
+    run,
+    await replaceKey(repository, credentials, { credential, label: flags.label, clock: run.clock }),
+  );
 }
 
 function printAdded(run: Run, id: string): void {

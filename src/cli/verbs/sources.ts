@@ -94,6 +94,8 @@ export interface Piped {
   readonly stream: AsyncIterable<Uint8Array>;
   /** Settles after the stream's end; rejects with 'source-failed' if what was read is not to be kept. */
   readonly finished?: Promise<void>;
+  /** Ends what still runs, where the bytes are not wanted any more. */
+  stop(): void;
 }
 
 /** Standard input as a source. */
@@ -102,7 +104,7 @@ export function standardInput(filename: string): Piped {
     throw new EverfullError('usage', 'Could not back up standard input: it is the keyboard', {
       advice: 'Pipe something into it.',
     });
-  return { filename: pathOfPiped(filename), stream: process.stdin };
+  return { filename: pathOfPiped(filename), stream: process.stdin, stop: () => {} };
 }
 
 /** What a command prints as a source; the command must end with 0. */
@@ -129,7 +131,7 @@ export function outputOf(words: readonly string[], filename: string, signal: Abo
   });
   // Whoever reads the stream looks at it later.
   finished.catch(() => {});
-  return { filename: pathOfPiped(filename), stream: child.stdout, finished };
+  return { filename: pathOfPiped(filename), stream: child.stdout, finished, stop: () => child.kill() };
 }
 
 function pathOfPiped(filename: string): ByteString {

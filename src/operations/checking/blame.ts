@@ -11,7 +11,6 @@ import {
 } from '../../format/mod.ts';
 import type { NodeKind, TreeRoot } from '../../image/mod.ts';
 import type { Repository } from '../../repository/mod.ts';
-import { indexRootOf, throwIfInterrupted } from '../reading.ts';
 import type { CheckedImage } from './chains.ts';
 import type { Findings } from './findings.ts';
 import type { FrameLosses } from './losses.ts';
@@ -22,12 +21,13 @@ export interface BlameOptions {
   readonly losses: FrameLosses;
   readonly trees: TreeCheck;
   readonly findings: Findings;
-  readonly signal: AbortSignal;
+  /** Called now and then; throws to end the work. */
+  readonly checkpoint: () => void;
 }
 
 /** Finds every path of `image` that a lost frame touches. Opens only the nodes that lead to one. */
-export async function blame(image: CheckedImage, options: BlameOptions): Promise<void> {
-  await new Blame(image, options).index(indexRootOf(image), '');
+export async function blame(image: CheckedImage, root: TreeRoot, options: BlameOptions): Promise<void> {
+  await new Blame(image, options).index(root, '');
 }
 
 class Blame {
@@ -41,9 +41,9 @@ class Blame {
 
   /** @param key the first key below the node */
   async index(ref: TreeRoot, key: ByteString): Promise<void> {
-    const { trees, findings, signal } = this.#options;
+    const { trees, findings, checkpoint } = this.#options;
     if (!trees.isTouched(ref.root)) return;
-    throwIfInterrupted(signal);
+    checkpoint();
     const object = this.#objectOf(ref.root);
     if (object !== undefined) {
       // Everything below is lost; only the first of the paths is known.

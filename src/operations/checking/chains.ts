@@ -21,9 +21,15 @@ import {
   sessionEndName,
   sessionOpenName,
 } from '../../repository/mod.ts';
-import type { RememberedHead } from '../heads.ts';
 import type { Findings } from './findings.ts';
 import type { Inventory } from './inventory.ts';
+
+/** The image that this machine committed last of a dataset. */
+export interface RememberedHead {
+  readonly sequence: number;
+  /** The image's id, hexadecimal. */
+  readonly image: string;
+}
 
 /** A committed image whose manifest is sound. */
 export type CheckedImage = Manifest;

@@ -10,8 +10,6 @@ import { FrameKind, type PackRow } from '../../format/mod.ts';
 import { readAhead } from '../../image/mod.ts';
 import { packName, type Repository, readPackTable } from '../../repository/mod.ts';
 import type { ObjectStore } from '../../store/mod.ts';
-import type { OperationContext } from '../context.ts';
-import { throwIfInterrupted } from '../reading.ts';
 import type { Findings } from './findings.ts';
 import {
   checkFrames,
@@ -40,16 +38,19 @@ interface Run {
 }
 
 export interface ReadPacksOptions {
-  readonly context: OperationContext;
+  readonly repository: Repository;
   readonly setup: FrameCheckSetup;
   readonly losses: FrameLosses;
   readonly findings: Findings;
+  /** Called now and then; throws to end the work. */
+  readonly checkpoint: () => void;
+  /** Called after each pack. */
+  progress(bytesDone: number, bytesTotal: number, errors: number): void;
 }
 
 /** Reads every frame of `packs` and opens it, with all cores and bounded memory. How many frames there were. */
 export async function readPacks(packs: readonly PackShape[], options: ReadPacksOptions): Promise<number> {
-  const { context, setup, losses } = options;
-  const { repository } = context;
+  const { repository, setup, losses } = options;
   const bytesTotal = packs.reduce((sum, { bytes }) => sum + bytes, 0);
   const check = checkerOf(repository, setup, bytesTotal);
   let frames = 0;
@@ -58,7 +59,7 @@ export async function readPacks(packs: readonly PackShape[], options: ReadPacksO
   try {
     const work = async (run: Run) => ({ run, verdicts: await readRun(repository.store, run, check.run) });
     for await (const { run, verdicts } of readAhead(runsOf(packs, options), check.atOnce, work)) {
-      throwIfInterrupted(context.signal);
+      options.checkpoint();
       const { pack, bytes } = run.shape;
       for (const [i, { id, kind }] of run.rows.entries())
         if (kind === FrameKind.chunk && verdicts.plainLengths[i]! > 0)
@@ -70,13 +71,7 @@ export async function readPacks(packs: readonly PackShape[], options: ReadPacksO
       if (!run.isLastOfPack) continue;
       losses.packWasRead(pack);
       bytesDone += bytes;
-      context.progress({
-        filesDone: 0,
-        bytesDone,
-        bytesTotal,
-        current: packName(bytesFromHex(pack)),
-        errors,
-      });
+      options.progress(bytesDone, bytesTotal, errors);
     }
   } finally {
     await check.close();
@@ -125,9 +120,9 @@ async function* runsOf(packs: readonly PackShape[], options: ReadPacksOptions): 
 /** The frames of a pack in its order; where its table is lost, those that the index knows. */
 async function rowsOf(
   { pack, bytes, hasTable }: PackShape,
-  { context, findings }: ReadPacksOptions,
+  { repository, findings }: ReadPacksOptions,
 ): Promise<Row[]> {
-  const { store, index } = context.repository;
+  const { store, index } = repository;
   const name = bytesFromHex(pack);
   if (hasTable)
     return (await findings.guard(packName(name), () => readPackTable(store, { name, bytes }))) ?? [];

@@ -15,7 +15,6 @@ import {
 } from '../../format/mod.ts';
 import { checkLists, listsOf, type NodeKind, readAhead, type TreeRoot } from '../../image/mod.ts';
 import type { Repository } from '../../repository/mod.ts';
-import { throwIfInterrupted } from '../reading.ts';
 import { IdTable } from './id-table.ts';
 import type { FrameLosses } from './losses.ts';
 
@@ -38,7 +37,7 @@ const NODES_AHEAD = 8;
 export class TreeCheck {
   readonly #repository: Repository;
   readonly #losses: FrameLosses;
-  readonly #signal: AbortSignal;
+  readonly #checkpoint: () => void;
   /** What was claimed of each node that was visited. */
   readonly #visited = new IdTable();
   readonly #touched = new Set<ByteString>();
@@ -46,10 +45,11 @@ export class TreeCheck {
   readonly usedPacks = new Set<string>();
   #lastPack: Uint8Array | undefined;
 
-  constructor(repository: Repository, losses: FrameLosses, signal: AbortSignal) {
+  /** @param checkpoint called now and then; throws to end the walk */
+  constructor(repository: Repository, losses: FrameLosses, checkpoint: () => void) {
     this.#repository = repository;
     this.#losses = losses;
-    this.#signal = signal;
+    this.#checkpoint = checkpoint;
   }
 
   get nodes(): number {
@@ -72,7 +72,7 @@ export class TreeCheck {
 
   /** Whether the node is touched. */
   async #visit(ref: NodeRef, loaded?: Promise<IndexNode | ContentNode | undefined>): Promise<boolean> {
-    throwIfInterrupted(this.#signal);
+    this.#checkpoint();
     const claim = claimOf(ref);
     const known = this.#visited.get(ref.root);
     if (known !== undefined) {

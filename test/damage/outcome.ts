@@ -1,0 +1,201 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { hexOf } from '../../src/base/mod.ts';
+import { type Entry, EntryType, FrameKind } from '../../src/format/mod.ts';
+import { ImageReader } from '../../src/image/mod.ts';
+import type { CheckReport } from '../../src/operations/mod.ts';
+import { type Image, Repository } from '../../src/repository/mod.ts';
+import {
+  checkAll,
+  codeOf,
+  contextOf,
+  differenceOf,
+  errorsIn,
+  KEY,
+  restoreAll,
+  type Tree,
+  treeOf,
+} from '../testing/repository-fixture.ts';
+import { type Objects, type Subject, storeOf, type Wanted } from './subject.ts';
+
+/** What became of a damaged repository, read by a process without caches. */
+export interface Outcome {
+  /** `refused`: it does not even open. `noted`: check tells of it, and takes it for no damage. */
+  readonly check: 'refused' | 'error' | 'noted' | 'silent';
+  readonly errors: readonly string[];
+  /** Files that were read and restored exactly. */
+  readonly exact: number;
+  /** Files that could not be, and were named. */
+  readonly named: number;
+  /** Files that were given with other contents or attributes. */
+  readonly wrong: readonly string[];
+  /** Images and files that are missing, and nothing says so. */
+  readonly unnamed: readonly string[];
+}
+
+export interface Examiner {
+  readonly subject: Subject;
+  /** How a check of the whole repository reads. */
+  readonly baseline: string;
+  /** Where to restore to. */
+  readonly folder: string;
+}
+
+export function printed({ findings }: CheckReport): string {
+  return JSON.stringify(
+    findings.map(({ kind, object, error, images }) => [kind, object, error.message, images]),
+  );
+}
+
+/**
+ * Checks the objects, reads every file of every image, and restores those of `restored` to disk.
+ * Failures that are not operating errors reject.
+ */
+export async function examine(
+  { subject, baseline, folder }: Examiner,
+  objects: Objects,
+  restored: (image: number) => boolean,
+): Promise<Outcome> {
+  const store = storeOf(objects);
+  const result: Tally = { exact: 0, named: 0, wrong: [], unnamed: [] };
+  let report: CheckReport;
+  try {
+    report = await checkAll(await Repository.open(store, [KEY]));
+  } catch (error) {
+    return { check: 'refused', errors: [codeOf(error)], ...result };
+  }
+  const errors = errorsIn(report);
+  const check = errors.length > 0 ? 'error' : printed(report) === baseline ? 'silent' : 'noted';
+  const repository = await Repository.open(store, [KEY]);
+  const damaged: string[] = [];
+  const images = await repository.images(({ object }) => damaged.push(object));
+  const known = new Map(images.map((image) => [hexOf(image.id), image]));
+  for (const [i, wanted] of subject.images.entries()) {
+    const image = known.get(wanted.id);
+    if (image === undefined) {
+      if (errors.length + damaged.length > 0) result.named += wanted.tree.size;
+      else result.unnamed.push(`image ${i}`);
+      continue;
+    }
+    compare(await readTree(repository, image, wanted.source), wanted.tree, `image ${i} read`, result);
+    if (restored(i))
+      compare(
+        await restoreTree(repository, image, wanted, folder),
+        wanted.tree,
+        `image ${i} restored`,
+        result,
+      );
+  }
+  for (const image of images)
+    if (!subject.images.some(({ id }) => id === hexOf(image.id)))
+      result.wrong.push(`image ${hexOf(image.id).slice(0, 8)}, which was never made`);
+  return { check, errors, ...result };
+}
+
+interface Gotten {
+  readonly tree: Tree;
+  /** How many entries were named as lost. */
+  readonly lost: number;
+}
+
+interface Tally {
+  exact: number;
+  named: number;
+  readonly wrong: string[];
+  readonly unnamed: string[];
+}
+
+function compare(
+  { tree, lost }: Gotten,
+  wanted: Tree,
+  what: string,
+  result: Tally,
+): void {
+  for (const [path, found] of tree) {
+    const entry = wanted.get(path);
+    // Attributes of a folder are set last, and that they could not be is told apart.
+    const difference = entry === undefined ? 'path' : differenceOf(found, entry);
+    const isRight =
+      difference === undefined || (found.type === 'folder' && lost > 0 && difference !== 'type');
+    if (isRight) result.exact++;
+    else result.wrong.push(`${what}: ${difference} of ${path}`);
+  }
+  const missing = [...wanted.keys()].filter((path) => !tree.has(path));
+  if (missing.length <= lost) result.named += missing.length;
+  else result.unnamed.push(`${what}: ${missing.length - lost} of ${missing.join(', ')}`);
+}
+
+/** Every file by the reader that all verbs but restore use. */
+async function readTree(repository: Repository, image: Image, source: string): Promise<Gotten> {
+  const { indexRoot: root, indexLevel: level, indexItems: items, indexLength: length } = image.header;
+  const reader = new ImageReader(
+    {
+      node: async (kind, id) => (await repository.frame(kind, id)).plain,
+      chunk: async (id) => (await repository.frame(FrameKind.chunk, id)).plain,
+    },
+    { root, level, items, length },
+  );
+  const tree = new Map<
+    string,
+    { type: 'file' | 'folder' | 'symlink'; mode: number; mtime: number; content: Buffer }
+  >();
+  let lost = 0;
+  try {
+    for await (const { path, entry } of reader.walk(source)) {
+      if (path === source) continue;
+      try {
+        tree.set(path.slice(source.length + 1), await foundOf(reader, entry));
+      } catch (error) {
+        codeOf(error);
+        lost++;
+      }
+    }
+  } catch (error) {
+    codeOf(error);
+    lost = Number.POSITIVE_INFINITY;
+  }
+  return { tree, lost };
+}
+
+async function foundOf(reader: ImageReader, entry: Entry) {
+  const blocks: Uint8Array[] = [];
+  if (entry.content !== undefined)
+    for await (const block of reader.readRange(entry.content)) blocks.push(block);
+  const [type, format] = TYPES[entry.type]!;
+  return {
+    type,
+    mode: format | entry.mode,
+    mtime: entry.mtimeSeconds * 1000 + entry.mtimeNanoseconds / 1e6,
+    content: type === 'symlink' ? Buffer.from(entry.target!, 'latin1') : Buffer.concat(blocks),
+  };
+}
+
+const TYPES: Readonly<Record<number, readonly ['file' | 'folder' | 'symlink', number]>> = {
+  [EntryType.file]: ['file', 0o100000],
+  [EntryType.folder]: ['folder', 0o040000],
+  [EntryType.symlink]: ['symlink', 0o120000],
+};
+
+async function restoreTree(
+  repository: Repository,
+  image: Image,
+  { source }: Wanted,
+  folder: string,
+): Promise<Gotten> {
+  const target = join(folder, 'restored');
+  const below = join(target, source);
+  rmSync(target, { recursive: true, force: true });
+  mkdirSync(target);
+  const context = contextOf(repository);
+  try {
+    const { filesFailed, metadataProblems } = await restoreAll(context, image, target);
+    if (filesFailed + metadataProblems > 0 && context.told.problems.length === 0)
+      throw new Error('failures that are counted and not named');
+    mkdirSync(below, { recursive: true });
+    return { tree: treeOf(below), lost: filesFailed };
+  } catch (error) {
+    codeOf(error);
+    mkdirSync(below, { recursive: true });
+    return { tree: treeOf(below), lost: Number.POSITIVE_INFINITY };
+  }
+}

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { byteStringFromText, hexOf, isEverfullError, systemClock } from '../../src/base/mod.ts';
+import { Selection } from '../../src/capture/select/mod.ts';
+import { type Credential, SlotKind } from '../../src/crypto/mod.ts';
+import {
+  type BackupSummary,
+  type CheckReport,
+  loadBackup,
+  loadCheck,
+  loadRestore,
+  type OperationContext,
+  type Problem,
+  type RestoreSummary,
+} from '../../src/operations/mod.ts';
+import { type Image, Repository } from '../../src/repository/mod.ts';
+import { type ObjectStore, openFolderStore } from '../../src/store/mod.ts';
+
+/** What the repositories of these tests are opened with. */
+export const KEY: Credential = { kind: SlotKind.keyFile, secret: Buffer.alloc(32, 7) };
+
+/** A new repository in a store, with one key slot. */
+export function newRepository(store: ObjectStore): Promise<Repository> {
+  return Repository.create(store, [{ credential: KEY, label: 'test' }], { clock: systemClock });
+}
+
+/** The repository in the folder `path`, as a process that knows nothing of it opens it. */
+export async function openRepository(path: string): Promise<Repository> {
+  return Repository.open(await openFolderStore(byteStringFromText(path)), [KEY]);
+}
+
+export interface Told {
+  readonly problems: Problem[];
+  readonly notices: string[];
+}
+
+/** What an operation is given, without caches unless `stateFolder` is named; what it tells is kept. */
+export function contextOf(
+  repository: Repository,
+  { stateFolder, signal }: { readonly stateFolder?: string | undefined; readonly signal?: AbortSignal } = {},
+): OperationContext & { readonly told: Told } {
+  const told: Told = { problems: [], notices: [] };
+  return {
+    told,
+    repository,
+    clock: systemClock,
+    signal: signal ?? new AbortController().signal,
+    stateFolder,
+    progress: () => {},
+    problem: (problem) => told.problems.push(problem),
+    notice: (message) => told.notices.push(message),
+  };
+}
+
+export async function backUp(
+  context: OperationContext,
+  paths: readonly string[],
+  host = 'host',
+): Promise<BackupSummary> {
+  const { backup } = await loadBackup();
+  return backup(context, {
+    paths: paths.map(byteStringFromText),
+    host,
+    tags: [],
+    selection: new Selection({}),
+    skipIfUnchanged: false,
+    dryRun: false,
+    force: false,
+    compression: 'auto',
+    leaveOut: [],
+    program: 'test',
+  });
+}
+
+export async function checkAll(repository: Repository, stateFolder?: string): Promise<CheckReport> {
+  const { check } = await loadCheck();
+  return check(contextOf(repository, { stateFolder }), { readData: true });
+}
+
+/** The errors of a report, one line each. */
+export function errorsIn({ findings }: CheckReport): string[] {
+  return findings.filter(({ kind }) => kind === 'error').map(({ error }) => error.message);
+}
+
+/** Every committed image; one that cannot be read fails the test. */
+export function imagesOf(repository: Repository): Promise<Image[]> {
+  return repository.images(({ error }) => {
+    throw error;
+  });
+}
+
+/** Restores a whole image below `target`. */
+export async function restoreAll(
+  context: OperationContext,
+  image: Image,
+  target: string,
+): Promise<RestoreSummary> {
+  const { restore } = await loadRestore();
+  return restore(context, {
+    image,
+    path: undefined,
+    target,
+    select: () => ({ selected: true, descend: true }),
+    overwrite: 'always',
+    delete: false,
+    strip: 0,
+    partial: false,
+    verify: false,
+    dryRun: false,
+  });
+}
+
+/** An entry of a tree, as far as these tests compare it. */
+export interface Found {
+  readonly type: 'file' | 'folder' | 'symlink';
+  readonly mode: number;
+  readonly mtime: number;
+  /** A file's bytes, a symlink's target. */
+  readonly content: Buffer;
+}
+
+export type Tree = ReadonlyMap<string, Found>;
+
+/** What is below `folder`, by path relative to it. */
+export function treeOf(folder: string): Tree {
+  const tree = new Map<string, Found>();
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    const { mode, mtimeMs } = lstatSync(path);
+    const type = entry.isDirectory() ? 'folder' : entry.isSymbolicLink() ? 'symlink' : 'file';
+    const content =
+      type === 'file'
+        ? readFileSync(path)
+        : Buffer.from(type === 'symlink' ? readlinkSync(path) : '', 'latin1');
+    tree.set(path.slice(folder.length + 1), { type, mode, mtime: mtimeMs, content });
+  }
+  return tree;
+}
+
+/** How two entries differ, in a word; undefined when they do not. */
+export function differenceOf(found: Found, wanted: Found): string | undefined {
+  if (found.type !== wanted.type) return 'type';
+  if (!found.content.equals(wanted.content)) return 'content';
+  if (found.mode !== wanted.mode) return 'mode';
+  return found.mtime === wanted.mtime ? undefined : 'mtime';
+}
+
+/** Fails unless the image restores exactly to what `wanted` says its folder `source` was. */
+export async function assertRestores(
+  repository: Repository,
+  image: Image,
+  source: string,
+  wanted: Tree,
+  target: string,
+): Promise<void> {
+  mkdirSync(target, { recursive: true });
+  const context = contextOf(repository);
+  await restoreAll(context, image, target);
+  assert.deepEqual(
+    context.told.problems.map(({ item, error }) => `${item}: ${error.message}`),
+    [],
+    `image ${hexOf(image.id).slice(0, 8)}`,
+  );
+  const found = treeOf(join(target, source));
+  assert.deepEqual([...found.keys()].sort(), [...wanted.keys()].sort());
+  for (const [path, entry] of found) assert.equal(differenceOf(entry, wanted.get(path)!), undefined, path);
+}
+
+/** The code of an operating error; anything else fails the test with itself. */
+export function codeOf(error: unknown): string {
+  if (isEverfullError(error)) return error.code;
+  throw error;
+}
+
+/** Bytes that compress and do not repeat. */
+export function proseOf(seed: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  let state = seed * 2654435761 + 12345;
+  for (let at = 0; at < length; at += 8) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    const word = state.toString(36).padStart(8, 'x');
+    bytes.write(word, at, Math.min(8, length - at), 'latin1');
+  }
+  return bytes;
+}
