@@ -76,6 +76,7 @@ test('every verb prints JSON that its schema describes', async (context) => {
     1,
   );
   assert.equal(lines(await line.ok(['check', '--json', '--read-data']), 'check').summary, 1);
+  lines(await line.ok(['tracklog', '--json', 'tree']), 'tracklog');
   document(await line.ok(['stats', '--json']), 'stats');
   document(await line.ok(['key', 'list', '--json']), 'key-list');
   lines(await line.ok(['key', 'add', '--recovery', '--json']), 'key');

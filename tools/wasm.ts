@@ -3,7 +3,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 interface Wabt {
-  parseWat(name: string, text: string, features: { threads: boolean }): { toBinary(options: object): { buffer: Uint8Array }; destroy(): void };
+  parseWat(
+    name: string,
+    text: string,
+    features: { threads: boolean },
+  ): { toBinary(options: object): { buffer: Uint8Array }; destroy(): void };
 }
 
 export const WASM_SOURCE: URL = new URL('../src/chunk/cut.wat', import.meta.url);

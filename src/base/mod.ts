@@ -19,4 +19,4 @@ export {
   isEverfullError,
 } from './errors.ts';
 export { BoundedQueue } from './queue.ts';
-export { threadCount, WorkerPool } from './worker-pool.ts';
+export { answerTasks, threadCount, WorkerPool } from './worker-pool.ts';

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import { parentPort, Worker } from 'node:worker_threads';
 
 interface Waiting<Task> {
   readonly task: Task;
@@ -9,6 +9,7 @@ interface Waiting<Task> {
 
 interface Thread<Task> {
   readonly worker: Worker;
+  readonly ended: Promise<void>;
   readonly running: Map<number, Waiting<Task>>;
 }
 
@@ -21,8 +22,8 @@ export function threadCount(): number {
 }
 
 /**
- * Threads that run one program and answer messages `{number, task}` with `{number, result}` or
- * `{number, error}`. Tasks run in the order in which they are given; `urgent` ones go first.
+ * Threads that run one program, which calls {@link answerTasks}. Tasks run in the order in which they are
+ * given; `urgent` ones go first.
  */
 export class WorkerPool<Task> {
   readonly #threads: Thread<Task>[] = [];
@@ -39,7 +40,8 @@ export class WorkerPool<Task> {
         execArgv: [],
         resourceLimits: { maxYoungGenerationSizeMb: 8 },
       });
-      const thread: Thread<Task> = { worker, running: new Map() };
+      const ended = new Promise<void>((resolve) => worker.on('exit', () => resolve()));
+      const thread: Thread<Task> = { worker, ended, running: new Map() };
       worker.on('message', (message) => this.#answered(thread, message));
       worker.on('error', (error) => this.#fail(error));
       worker.on('exit', (code) => {
@@ -94,9 +96,46 @@ export class WorkerPool<Task> {
     for (const waiting of lost) waiting.reject(error);
   }
 
-  /** Ends the threads; tasks that still run are rejected. */
+  /**
+   * Ends the threads; tasks that still run are rejected. Resolves when nothing works on them any more.
+   * Threads end by themselves: one that is terminated inside of a native call takes the process with it.
+   */
   async close(): Promise<void> {
     this.#fail(new Error('the workers were closed'));
-    await Promise.all(this.#threads.map((thread) => thread.worker.terminate()));
+    for (const { worker } of this.#threads) {
+      worker.ref();
+      worker.postMessage(END);
+    }
+    await Promise.all(this.#threads.map(({ ended }) => ended));
   }
+}
+
+const END = 'end';
+
+/**
+ * The program of a thread: answers each task with what `run` gives. An error travels as it is, unless
+ * `resultOf` makes a result of it; what that throws is the error then.
+ */
+export function answerTasks<Task>(
+  run: (task: Task) => unknown,
+  resultOf: (error: unknown) => unknown = (error) => {
+    throw error;
+  },
+): void {
+  const port = parentPort!;
+  const answer = (task: Task) => {
+    try {
+      return { result: run(task) };
+    } catch (error) {
+      try {
+        return { result: resultOf(error) };
+      } catch (error) {
+        return { error };
+      }
+    }
+  };
+  port.on('message', (message: { readonly number: number; readonly task: Task } | typeof END) => {
+    if (message === END) port.close();
+    else port.postMessage({ number: message.number, ...answer(message.task) });
+  });
 }

@@ -1,4 +1,5 @@
 export type { EntryChange } from './assemble.ts';
 export { type CapturedTree, type CaptureEvents, type CaptureOptions, captureFiles } from './capture-files.ts';
 export { captureStream, type StreamOptions } from './capture-stream.ts';
+export { trackedStat } from './stat-words.ts';
 export { datasetFolder, TrackLog } from './track-log.ts';

@@ -96,3 +96,23 @@ export function isTrusted(words: Uint32Array, lookedAt: number): boolean {
   }
   return true;
 }
+
+/** The stat words as numbers with names. */
+export function trackedStat(words: Uint32Array) {
+  const [mtimeSeconds, mtimeNanoseconds] = timeOf(words, Word.mtime);
+  const [ctimeSeconds, ctimeNanoseconds] = timeOf(words, Word.ctime);
+  return {
+    links: words[Word.nlink],
+    uid: words[Word.uid],
+    gid: words[Word.gid],
+    mode: words[Word.mode] & 0o7777,
+    inode: u64(words, Word.inode),
+    size: sizeOf(words),
+    ctimeSeconds,
+    ctimeNanoseconds,
+    mtimeSeconds,
+    mtimeNanoseconds,
+    deviceMajor: words[Word.device],
+    deviceMinor: words[Word.device + 1],
+  };
+}

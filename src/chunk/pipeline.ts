@@ -1,5 +1,6 @@
 import { WorkerPool } from '../base/mod.ts';
 import { DomainSecrets } from '../crypto/mod.ts';
+import { boundMalloc } from '../os/mod.ts';
 import { writeGear } from './cutter.ts';
 import { layOut, type SharedMemory, type Slabs, viewsOf } from './slabs.ts';
 import type { Task, TaskResults, WorkerSetup } from './tasks.ts';
@@ -19,6 +20,7 @@ export class ChunkPipeline {
 
   #started() {
     if (this.#lazy === undefined) {
+      boundMalloc();
       const { memory, places, scans, batches, groups } = layOut(this.#threads);
       writeGear(memory, new DomainSecrets(this.#setup.domainSecret).gearTable());
       const program = new URL(

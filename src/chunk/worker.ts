@@ -1,5 +1,6 @@
 /** The program of a worker thread: reads, cuts, hashes, compresses and seals. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
+import { answerTasks } from '../base/mod.ts';
 import { DomainSecrets, digest, Sealer } from '../crypto/mod.ts';
 import { FRAME_BYTES_MAX, FrameKind } from '../format/mod.ts';
 import { StatBuffer } from '../os/mod.ts';
@@ -59,10 +60,4 @@ function run(task: Task): unknown {
   }
 }
 
-parentPort!.on('message', ({ number, task }: { number: number; task: Task }) => {
-  try {
-    parentPort!.postMessage({ number, result: run(task) });
-  } catch (error) {
-    parentPort!.postMessage({ number, error });
-  }
-});
+answerTasks(run);

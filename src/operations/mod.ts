@@ -19,6 +19,7 @@ export { type KeySlot, listKeys, removeKey, replaceKey } from './keys.ts';
 export type { MapRow, MapTotals } from './map.ts';
 export type { RestoreSummary } from './restore.ts';
 export type { Stats } from './stats.ts';
+export type { TrackedEntry } from './tracklog.ts';
 
 export const loadBackup = () => import('./backup.ts');
 export const loadCache = () => import('./cache.ts');
@@ -31,3 +32,4 @@ export const loadStats = () => import('./stats.ts');
 export const loadFind = () => import('./find.ts');
 export const loadCheck = () => import('./check.ts');
 export const loadRestore = () => import('./restore.ts');
+export const loadTrackLog = () => import('./tracklog.ts');

@@ -35,8 +35,6 @@ import {
   decodeManifestHeader,
   FRAME_BYTES_MAX,
   FrameKind,
-  type ManifestBody,
-  type ManifestHeader,
   manifestRecord,
   manifestSignedBytes,
   RECORD_BYTES_MAX,

@@ -1,18 +1,29 @@
-import type { Entry } from '../format/mod.ts';
+import type { ByteString } from '../base/mod.ts';
+import { type Content, decodeEntry, entrySize } from '../format/mod.ts';
+import { LOCKS } from './attributes.ts';
 import { SLAB_BYTES } from './crew.ts';
-import type { FileState, Place } from './file-list.ts';
+import { FileState, type Place } from './file-list.ts';
 import type { FrameRef } from './frames.ts';
 
-/** A file of the image that is to be restored. */
+/** A file, or another thing that is no folder, that is to be restored. Thousands are held at a time, so only what is asked of all of them is decoded. */
 export interface WantedFile {
   /** In the image. */
-  readonly path: string;
+  readonly path: ByteString;
   readonly place: Place;
-  readonly entry: Entry;
-  /** Encoded. */
+  /** The encoded entry. */
   readonly value: Uint8Array;
+  readonly content: Content | undefined;
   readonly size: number;
+  readonly linkGroup: ByteString | undefined;
+  /** Whether its flags forbid changes, and further names. */
+  readonly isLocked: boolean;
   state: FileState;
+}
+
+export function wantedOf(path: ByteString, place: Place, value: Uint8Array): WantedFile {
+  const entry = decodeEntry(value);
+  const { content, linkGroup, inodeFlags } = entry;
+  return { path, place, value, content, size: entrySize(entry), linkGroup, isLocked: (inodeFlags & LOCKS) !== 0, state: FileState.missing };
 }
 
 /** A run of data: where it begins in the file, how long it is, and where it lies in which chunk. */

@@ -1,5 +1,6 @@
 /** The program of a worker thread: opens chunks, compares and writes files, sets attributes. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
+import { answerTasks } from '../base/mod.ts';
 import { examineFiles, verifyFiles } from './examine.ts';
 import { failureOf } from './failure.ts';
 import { beginLong, comparePieces, finishLong, writeSlices } from './long-tasks.ts';
@@ -31,19 +32,5 @@ function run(task: Task): unknown {
   }
 }
 
-parentPort!.on('message', ({ number, task }: { number: number; task: Task }) => {
-  try {
-    parentPort!.postMessage({ number, result: run(task) });
-  } catch (error) {
-    parentPort!.postMessage(answerOf(number, error));
-  }
-});
-
-/** An operating error as a result, since errors lose their codes on the way between threads; a bug as it is. */
-function answerOf(number: number, error: unknown): object {
-  try {
-    return { number, result: { failed: failureOf(0, error) } };
-  } catch {
-    return { number, error };
-  }
-}
+// Errors lose their codes on the way between threads.
+answerTasks(run, (error) => ({ failed: failureOf(0, error) }));

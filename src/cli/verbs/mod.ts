@@ -73,6 +73,13 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./map.ts')).define,
   },
   {
+    name: 'tracklog',
+    aliases: [],
+    summary: 'show what this machine remembers of the last image of some paths',
+    group: LOOK,
+    load: async () => (await import('./tracklog.ts')).define,
+  },
+  {
     name: 'stats',
     aliases: [],
     summary: 'count and measure',

@@ -1,5 +1,6 @@
 /** The program of a worker thread that checks frames. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
+import { answerTasks } from '../../base/mod.ts';
 import { DomainSecrets } from '../../crypto/mod.ts';
 import { checkFrames, type FrameCheckSetup, type FrameRun, sealersOf } from './frame-check.ts';
 
@@ -7,10 +8,4 @@ const setup = workerData as FrameCheckSetup;
 const secrets = new DomainSecrets(setup.domainSecret);
 const sealers = sealersOf(setup.dataKeys);
 
-parentPort!.on('message', ({ number, task }: { number: number; task: FrameRun }) => {
-  try {
-    parentPort!.postMessage({ number, result: checkFrames(task, secrets, sealers) });
-  } catch (error) {
-    parentPort!.postMessage({ number, error });
-  }
-});
+answerTasks((task: FrameRun) => checkFrames(task, secrets, sealers));
