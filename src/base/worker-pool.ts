@@ -38,7 +38,7 @@ export class WorkerPool<Task> {
       const worker = new Worker(program, {
         workerData: setup,
         execArgv: [],
-        resourceLimits: { maxYoungGenerationSizeMb: 8 },
+        resourceLimits: { maxYoungGenerationSizeMb: 4 },
       });
       const ended = new Promise<void>((resolve) => worker.on('exit', () => resolve()));
       const thread: Thread<Task> = { worker, ended, running: new Map() };

@@ -48,7 +48,7 @@ export async function captureStream(
   const sealing: Promise<void>[] = [];
   let failure: unknown;
   let shortFingerprint: Uint8Array | undefined;
-  let slab = await pipeline.scans.acquire();
+  let slab = await pipeline.pools.scans.acquire();
   let filled = 0;
 
   const cutSlab = async (isLast: boolean): Promise<void> => {
@@ -56,7 +56,7 @@ export async function captureStream(
     if (isLast && draft.length === 0 && filled < SMALL_FILE_BYTES_MAX)
       shortFingerprint = repository.secrets.fileFingerprint(memory.subarray(0, filled));
     const { chunks, used } = await pipeline.run({ type: 'cut', slab, length: filled, isLast });
-    const next = isLast ? -1 : await pipeline.scans.acquire();
+    const next = isLast ? -1 : await pipeline.pools.scans.acquire();
     if (!isLast) pipeline.memory(next).set(memory.subarray(used, filled));
     const toSeal: ChunkToSeal[] = [];
     for (const { id, at, length } of chunks) {
@@ -73,7 +73,7 @@ export async function captureStream(
         .catch((error: unknown) => {
           failure ??= error;
         })
-        .finally(() => pipeline.scans.release(done)),
+        .finally(() => pipeline.pools.scans.release(done)),
     );
     await session.room();
     filled -= used;

@@ -32,7 +32,7 @@ export class ChunkGroup {
 
   /** Copies `bytes` (at most 512 KiB) into the open chunk. */
   async add(bytes: Uint8Array): Promise<{ chunk: ChunkRef; offset: number }> {
-    if (this.#memory < 0) this.#memory = await this.#pipeline.groups.acquire();
+    if (this.#memory < 0) this.#memory = await this.#pipeline.pools.groups.acquire();
     const offset = this.#bytes;
     this.#pipeline.memory(this.#memory).set(bytes, offset);
     this.#bytes += bytes.length;
@@ -71,7 +71,7 @@ export class ChunkGroup {
       storeChunk(this.#session, sealed, this.#pipeline.memory(memory), this.#counts);
       ref.id = sealed.id;
     } finally {
-      this.#pipeline.groups.release(memory);
+      this.#pipeline.pools.groups.release(memory);
     }
     this.#wake();
     await this.#session.room();
@@ -81,11 +81,13 @@ export class ChunkGroup {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
-  /** Resolves once `ref`, which was closed, has its id. */
+  /**
+   * Resolves once `ref` has its id. It does not end the open chunk: when that ends must follow from what
+   * is added alone, not from who waits.
+   */
   async settled(ref: ChunkRef): Promise<Uint8Array> {
     while (ref.id === undefined) {
       if (this.#failure !== undefined) throw this.#failure;
-      if (ref === this.#ref) this.close();
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     return ref.id;

@@ -89,7 +89,8 @@ export class Decider {
     }
     const batch = new ReadBatch();
     batch.add(item.path, item.words);
-    await batch.dispatch(this.#options.pipeline);
+    const { pipeline } = this.#options;
+    await batch.dispatch(pipeline, pipeline.pools.again);
     const result = await batch.result;
     try {
       if (result.status[0] === ReadStatus.failed) return this.#failed(item, result, 0);

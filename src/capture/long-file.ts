@@ -133,7 +133,7 @@ class LongFileReader {
     try {
       do {
         check();
-        const slab = await pipeline.scans.acquire();
+        const slab = await pipeline.pools.scans.acquire();
         try {
           const near = old?.from(position, this.#shift);
           result = await pipeline.run({
@@ -153,7 +153,7 @@ class LongFileReader {
           }
           await this.#take(result, slab, near?.first ?? 0);
         } finally {
-          pipeline.scans.release(slab);
+          pipeline.pools.scans.release(slab);
         }
         read((result.next ?? this.#draft.length) - position);
         position = result.next;
@@ -246,7 +246,7 @@ class LongFileReader {
     this.#toSeal = [];
     if (chunks.length === 0) return;
     const { pipeline, session, counts } = this.#tools;
-    pipeline.scans.retain(slab);
+    pipeline.pools.scans.retain(slab);
     const sealing = pipeline
       .run({ type: 'seal', slab, chunks })
       .then((sealed) => {
@@ -256,7 +256,7 @@ class LongFileReader {
         this.#failure ??= error;
       })
       .finally(() => {
-        pipeline.scans.release(slab);
+        pipeline.pools.scans.release(slab);
         this.#sealing.delete(sealing);
       });
     this.#sealing.add(sealing);

@@ -3,3 +3,4 @@ export { type CapturedTree, type CaptureEvents, type CaptureOptions, captureFile
 export { captureStream, type StreamOptions } from './capture-stream.ts';
 export { trackedStat } from './stat-words.ts';
 export { datasetFolder, TrackLog } from './track-log.ts';
+export { type WalkedEntry, walk } from './walk.ts';

@@ -1,5 +1,5 @@
 import type { ByteString } from '../base/mod.ts';
-import { BATCH_BYTES, type ChunkPipeline, type ReadResult, STAT_FIELDS } from '../chunk/mod.ts';
+import { BATCH_BYTES, type ChunkPipeline, type ReadResult, type Slabs, STAT_FIELDS } from '../chunk/mod.ts';
 import { sizeOf, statFields } from './stat-words.ts';
 
 /** Files a batch: bounds what a message carries. */
@@ -14,6 +14,7 @@ export class ReadBatch {
   #slab = -1;
   #left = 0;
   #pipeline: ChunkPipeline | undefined;
+  #pool: Slabs | undefined;
   readonly #result = Promise.withResolvers<ReadResult>();
 
   constructor() {
@@ -37,11 +38,12 @@ export class ReadBatch {
     return this.#paths.push(path) - 1;
   }
 
-  /** Has the files read, once memory is free. */
-  async dispatch(pipeline: ChunkPipeline): Promise<void> {
+  /** Has the files read, once memory of `pool` is free. */
+  async dispatch(pipeline: ChunkPipeline, pool: Slabs = pipeline.pools.batches): Promise<void> {
     this.#pipeline = pipeline;
+    this.#pool = pool;
     this.#left = this.#paths.length;
-    this.#slab = await pipeline.batches.acquire();
+    this.#slab = await pool.acquire();
     const stats = new Float64Array(this.#words.length * STAT_FIELDS);
     this.#words.forEach((words, i) => {
       statFields(words, stats, i * STAT_FIELDS);
@@ -70,6 +72,6 @@ export class ReadBatch {
 
   /** One file of the batch is done with; after the last the memory goes back. */
   done(): void {
-    if (--this.#left === 0) this.#pipeline!.batches.release(this.#slab);
+    if (--this.#left === 0) this.#pool!.release(this.#slab);
   }
 }

@@ -2,16 +2,14 @@ import { WorkerPool } from '../base/mod.ts';
 import { DomainSecrets } from '../crypto/mod.ts';
 import { boundMalloc } from '../os/mod.ts';
 import { writeGear } from './cutter.ts';
-import { layOut, type SharedMemory, type Slabs, viewsOf } from './slabs.ts';
+import { layOut, type Pools, type SharedMemory, viewsOf } from './slabs.ts';
 import type { Task, TaskResults, WorkerSetup } from './tasks.ts';
 
 /** The workers of a backup and the memory that they share. Both come with the first task: where nothing changed there is none. */
 export class ChunkPipeline {
   readonly #setup: Omit<WorkerSetup, keyof SharedMemory>;
   readonly #threads: number;
-  #lazy:
-    | { pool: WorkerPool<Task>; views: readonly Uint8Array[]; scans: Slabs; batches: Slabs; groups: Slabs }
-    | undefined;
+  #lazy: { pool: WorkerPool<Task>; views: readonly Uint8Array[]; pools: Pools } | undefined;
 
   constructor(setup: Omit<WorkerSetup, keyof SharedMemory>, options: { readonly threads: number }) {
     this.#setup = setup;
@@ -21,7 +19,7 @@ export class ChunkPipeline {
   #started() {
     if (this.#lazy === undefined) {
       boundMalloc();
-      const { memory, places, scans, batches, groups } = layOut(this.#threads);
+      const { memory, places, ...pools } = layOut(this.#threads);
       writeGear(memory, new DomainSecrets(this.#setup.domainSecret).gearTable());
       const program = new URL(
         import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js',
@@ -31,27 +29,14 @@ export class ChunkPipeline {
       this.#lazy = {
         pool: new WorkerPool<Task>(program, setup, this.#threads),
         views: viewsOf({ memory, places }),
-        scans,
-        batches,
-        groups,
+        pools,
       };
     }
     return this.#lazy;
   }
 
-  /** For long files. */
-  get scans(): Slabs {
-    return this.#started().scans;
-  }
-
-  /** For small files. */
-  get batches(): Slabs {
-    return this.#started().batches;
-  }
-
-  /** For chunks that many files share. */
-  get groups(): Slabs {
-    return this.#started().groups;
+  get pools(): Pools {
+    return this.#started().pools;
   }
 
   /** The bytes of a slab. */

@@ -62,8 +62,20 @@ export class Slabs {
   }
 }
 
+/** Separate pools: who waits for memory of one never holds up who gives back that of another. */
+export interface Pools {
+  /** For long files. */
+  readonly scans: Slabs;
+  /** For small files. */
+  readonly batches: Slabs;
+  /** For a small file that is read once more, while every batch may wait for it. */
+  readonly again: Slabs;
+  /** For chunks that many files share. */
+  readonly groups: Slabs;
+}
+
 /** The memory of a pipeline with so many threads, and the pools that lend it. */
-export function layOut(threads: number): SharedMemory & { scans: Slabs; batches: Slabs; groups: Slabs } {
+export function layOut(threads: number): SharedMemory & Pools {
   const places: SlabPlace[] = [];
   let end = GEAR_BYTES;
   const make = (count: number, length: number) => {
@@ -74,16 +86,17 @@ export function layOut(threads: number): SharedMemory & { scans: Slabs; batches:
     }
     return new Slabs(first, count);
   };
-  // Separate pools: a long file never waits for small ones that wait for it, nor either for a group.
   const scans = make(threads + 3, SCAN_BYTES);
-  const batches = make(threads * 2 + 2, BATCH_BYTES);
-  const groups = make(threads * 2 + 6, GROUP_BYTES);
+  const batches = make(threads * 2 + 1, BATCH_BYTES);
+  const again = make(1, BATCH_BYTES);
+  const groups = make(threads * 2 + 5, GROUP_BYTES);
   const pages = Math.ceil(end / PAGE_BYTES);
   return {
     memory: new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }),
     places,
     scans,
     batches,
+    again,
     groups,
   };
 }

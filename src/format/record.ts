@@ -96,6 +96,7 @@ export interface RecordCodec<F extends AnyFields> {
   readonly version: number;
   readonly what: string;
   readonly fields: F;
+  readonly bytesMax: number;
   /** Throws 'limit' for what would be above a limit of the format. */
   encode(value: ValuesOf<F>, digest: Digest): Buffer;
   /** Throws 'damaged', or 'repository-newer' where a later version wrote it. */
@@ -119,6 +120,7 @@ export function record<F extends AnyFields>(
     version,
     what,
     fields,
+    bytesMax,
     encode(value, digest) {
       const writer = new ByteWriter().byteString(MAGIC).u8(kind).u8(version).u16(0).u32(0);
       payload.write(writer, value);

@@ -73,6 +73,9 @@ export class BackupCounter {
   };
   readonly events: CaptureEvents;
   bytesRead = 0;
+  #bytesUnmodified = 0;
+  /** How much there is to do, as far as it is known. */
+  totals: { readonly files: number; readonly bytes: number } | undefined;
 
   constructor(context: OperationContext, options: { item?(item: BackupItem): void }) {
     this.#context = context;
@@ -80,7 +83,12 @@ export class BackupCounter {
     const progress = (current?: string) =>
       context.progress({
         filesDone: summary.totalFilesProcessed,
-        bytesDone: summary.totalBytesProcessed,
+        // Long files are seen to move on, although they count when they are done.
+        bytesDone: Math.max(summary.totalBytesProcessed, this.bytesRead + this.#bytesUnmodified),
+        filesTotal:
+          this.totals === undefined ? undefined : Math.max(this.totals.files, summary.totalFilesProcessed),
+        bytesTotal:
+          this.totals === undefined ? undefined : Math.max(this.totals.bytes, summary.totalBytesProcessed),
         current,
         errors: summary.failures,
       });
@@ -122,6 +130,7 @@ export class BackupCounter {
         summary.dirsUnmodified += folders;
         summary.totalFilesProcessed += files;
         summary.totalBytesProcessed += bytes;
+        this.#bytesUnmodified += bytes;
         progress();
       },
       walked: () => {},

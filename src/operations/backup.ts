@@ -1,14 +1,17 @@
 import { userInfo } from 'node:os';
 import { type ByteString, byteStringFromText, displayText, EverfullError, hexOf } from '../base/mod.ts';
-import { type CapturedTree, captureFiles, captureStream } from '../capture/mod.ts';
+import { type CapturedTree, captureFiles, captureStream, walk } from '../capture/mod.ts';
 import type { Selection } from '../capture/select/mod.ts';
 import type { CompressionMode } from '../chunk/mod.ts';
 import { ID_BYTES, IMAGE_KIND_FILES, type ManifestBody } from '../format/mod.ts';
-import { AT_FDCWD, reachPath, StatBuffer } from '../os/mod.ts';
+import { AT_FDCWD, reachPath, S_IFDIR, S_IFREG, StatBuffer } from '../os/mod.ts';
 import { type Damage, dryRunOf, type Image, WriteSession } from '../repository/mod.ts';
 import { BackupCounter, type BackupItem, type BackupSummary } from './backup-summary.ts';
 import type { OperationContext } from './context.ts';
 import { checkHead, rememberHead } from './heads.ts';
+
+/** Entries that are counted before other work gets its turn. */
+const COUNTED_A_TURN = 1000;
 
 export interface BackupOptions {
   /** Absolute. */
@@ -81,6 +84,11 @@ export async function backup(context: OperationContext, options: BackupOptions):
     clock,
   });
   const counter = new BackupCounter(context, options);
+  // The last image says about how much there is; without one it is counted while the work begins.
+  if (base !== undefined)
+    counter.totals = { files: base.body.filesProcessed, bytes: base.body.bytesProcessed };
+  else if (context.showsProgress && options.stdin === undefined)
+    countAhead(context, options, present, counter);
   let tree: CapturedTree;
   const stages: Record<string, number> = { open: clock.monotonic() - startedAt };
   try {
@@ -149,6 +157,40 @@ export async function backup(context: OperationContext, options: BackupOptions):
     tree.discard();
     throw error;
   }
+}
+
+/** Counts what there is to back up, a little at a time. What cannot be looked at is told of by the capture. */
+function countAhead(
+  { clock, signal }: OperationContext,
+  { selection, leaveOut }: BackupOptions,
+  paths: readonly ByteString[],
+  counter: BackupCounter,
+): void {
+  const entries = walk({
+    paths,
+    selection,
+    leaveOut,
+    now: () => clock.now(),
+    failed: () => {},
+    leftOut: () => {},
+  });
+  let files = 0;
+  let bytes = 0;
+  const count = () => {
+    for (let i = 0; i < COUNTED_A_TURN; i++) {
+      const next = signal.aborted ? undefined : entries.next();
+      if (next === undefined || next.done) {
+        entries.return(undefined);
+        counter.totals = { files, bytes };
+        return;
+      }
+      if (next.value.stat.type === S_IFDIR) continue;
+      files++;
+      if (next.value.stat.type === S_IFREG) bytes += next.value.stat.size;
+    }
+    setTimeout(count, 1).unref();
+  };
+  count();
 }
 
 /** A stream has no track log: each of its images is cut anew, and what the repository has is referenced. */

@@ -30,6 +30,8 @@ export interface OperationContext {
   readonly signal: AbortSignal;
   /** A folder of this repository for logs and caches, which may vanish at any time; undefined with --no-cache. */
   readonly stateFolder: string | undefined;
+  /** Whether anyone looks at progress: only then are totals counted that cost time. */
+  readonly showsProgress?: boolean;
   /** Called often; whoever shows it throttles. */
   progress(progress: Progress): void;
   problem(problem: Problem): void;

@@ -3,7 +3,7 @@ import koffi from 'koffi';
 /** `mallopt` parameters (glibc, malloc.h). */
 const M_MMAP_THRESHOLD = -3;
 const M_ARENA_MAX = -8;
-const MMAP_FROM_BYTES = 400_000;
+const MMAP_FROM_BYTES = 200_000;
 
 /**
  * Has the C library give memory back: by default every thread keeps what its largest moment needed,

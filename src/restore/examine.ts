@@ -1,6 +1,6 @@
 import { type ByteString, equalBytes, errnoOf } from '../base/mod.ts';
 import { SMALL_FILE_BYTES_MAX } from '../chunk/mod.ts';
-import { CHUNK_BYTES_MAX, type Entry, EntryType, entrySize } from '../format/mod.ts';
+import { CHUNK_BYTES_MAX, type Content, type Entry, EntryType, entrySize } from '../format/mod.ts';
 import {
   close,
   S_IFBLK,
@@ -67,7 +67,7 @@ function examine(file: ListedFile, bench: Workbench, inodes: number[]): FileStat
   // Writing to it would reach its other names, wherever they are.
   if (stat.nlink > 1 && entry.linkGroup === undefined) return FileState.replace;
   const size = entrySize(entry);
-  const isLong = !isInOneChunk(entry);
+  const isLong = !isInOneChunk(entry.content);
   const ifNotRight = !isLong ? FileState.replace : stat.nlink > 1 ? FileState.shared : FileState.inPlace;
   if (stat.size !== size) return ifNotRight;
   const isAssumed = setup.overwrite === 'if-changed' && sameTime(stat, entry);
@@ -102,7 +102,8 @@ export function clearFolder(dirfd: number, name: ByteString, dryRun: boolean): F
 }
 
 /** Whether the content is nothing, or one slice of one chunk. */
-export function isInOneChunk({ content }: Entry): boolean {
+
+export function isInOneChunk(content: Content | undefined): boolean {
   if (content === undefined || 'root' in content) return false;
   return (
     content.pieces.length === 0 || (content.pieces.length === 1 && content.pieces[0].chunk !== undefined)
@@ -135,7 +136,7 @@ export function verifyFiles(task: VerifyTask, bench: Workbench): VerifyResult {
         if (stat.size !== entrySize(file.entry)) states[file.index] = FileState.replace;
         else
           states[file.index] =
-            isInOneChunk(file.entry) && hasContent(fd, file.entry, bench)
+            isInOneChunk(file.entry.content) && hasContent(fd, file.entry, bench)
               ? FileState.right
               : FileState.inPlace;
       } finally {

@@ -3,7 +3,9 @@ import { unwrapDataKey } from '../crypto/mod.ts';
 import { decodeFrame, FRAME_BYTES_MAX, RECORD_BYTES_MAX } from '../format/mod.ts';
 import { dataKeyName, type FramePlace, packName, type Repository } from '../repository/mod.ts';
 import { type Crew, SLAB_BYTES } from './crew.ts';
+
 import type { Failure } from './failure.ts';
+import { giveBack } from './give-back.ts';
 import type { Loaded, LoadedFrame } from './tasks.ts';
 
 /** A stored chunk and where it lies. */
@@ -17,6 +19,8 @@ export interface FrameRef {
   readonly length: number;
 }
 
+const RECENT_MAX = 1000;
+
 /** Frames with less than this between them are read in one go. */
 const GAP_BYTES_MAX = 64 * 1024;
 
@@ -24,6 +28,8 @@ const GAP_BYTES_MAX = 64 * 1024;
 export class FrameFetcher {
   readonly #repository: Repository;
   readonly #crew: Crew;
+  /** Files that share a chunk follow one another. */
+  readonly #recent = new Map<string, FrameRef>();
   readonly #keys = new Map<string, Promise<Buffer | undefined>>();
   /** ms. */
   time = 0;
@@ -35,13 +41,20 @@ export class FrameFetcher {
 
   /** Where a chunk lies, as far as is known without asking the store. */
   find(id: Uint8Array): FrameRef | undefined {
+    const key = bufferOf(id).toString('latin1');
+    let ref = this.#recent.get(key);
+    if (ref !== undefined) return ref;
     const place = this.#repository.index.find(id);
-    return place === undefined ? undefined : refOf(id, place);
+    if (place === undefined) return undefined;
+    ref = refOf(id, key, place);
+    if (this.#recent.size === RECENT_MAX) this.#recent.clear();
+    this.#recent.set(key, ref);
+    return ref;
   }
 
   /** Where a chunk lies. Rejects with 'object-missing'. */
   async locate(id: Uint8Array): Promise<FrameRef> {
-    return refOf(id, await this.#repository.locate(id));
+    return this.find(id) ?? refOf(id, bufferOf(id).toString('latin1'), await this.#repository.locate(id));
   }
 
   /**
@@ -53,7 +66,7 @@ export class FrameFetcher {
     const start = performance.now();
     try {
       const bytes = new Map<string, Uint8Array | EverfullError>();
-      await Promise.all(rangesOf(frames).map((range) => this.#read(range, bytes)));
+      const read = await Promise.all(rangesOf(frames).map((range) => this.#read(range, bytes)));
       const memory = this.#crew.memory(slab);
       const keys = new Map<string, Buffer>();
       const loaded: LoadedFrame[] = [];
@@ -75,6 +88,7 @@ export class FrameFetcher {
         const dataKey = await this.#dataKey(found);
         if (dataKey !== undefined) keys.set(hexOf(dataKey.id), dataKey.key);
       }
+      for (const buffer of read) if (buffer !== undefined) giveBack(buffer);
       return {
         slab,
         frames: loaded,
@@ -88,7 +102,10 @@ export class FrameFetcher {
     }
   }
 
-  async #read(range: readonly FrameRef[], bytes: Map<string, Uint8Array | EverfullError>): Promise<void> {
+  async #read(
+    range: readonly FrameRef[],
+    bytes: Map<string, Uint8Array | EverfullError>,
+  ): Promise<Uint8Array | undefined> {
     const first = range[0];
     const last = range.at(-1)!;
     try {
@@ -98,6 +115,7 @@ export class FrameFetcher {
       for (const { key, offset, length } of range)
         bytes.set(key, read.subarray(offset - first.offset, offset - first.offset + length));
       this.#repository.framesRead.chunks += range.length;
+      return read;
     } catch (error) {
       if (!isEverfullError(error)) throw error;
       // One of them may be what the pack lacks: each alone, wherever it is by now.
@@ -137,15 +155,8 @@ export class FrameFetcher {
   }
 }
 
-function refOf(id: Uint8Array, { pack, offset, length }: FramePlace): FrameRef {
-  return {
-    id,
-    key: bufferOf(id).toString('latin1'),
-    pack,
-    packKey: bufferOf(pack).toString('latin1'),
-    offset,
-    length,
-  };
+function refOf(id: Uint8Array, key: string, { pack, offset, length }: FramePlace): FrameRef {
+  return { id: Buffer.from(id), key, pack, packKey: bufferOf(pack).toString('latin1'), offset, length };
 }
 
 const TOO_LONG: Omit<Failure, 'index'> = { code: 'damaged', reason: 'it is longer than the index says' };

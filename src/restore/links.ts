@@ -1,7 +1,8 @@
 import { type ByteString, EverfullError, errnoOf } from '../base/mod.ts';
-import type { Entry } from '../format/mod.ts';
+
+import { decodeEntry } from '../format/mod.ts';
 import { close, dup, linkAt, S_IFDIR, type StatBuffer } from '../os/mod.ts';
-import { LOCKS } from './attributes.ts';
+
 import { clearFolder, isKept } from './examine.ts';
 import { FileState, type Place } from './file-list.ts';
 import type { OverwritePolicy } from './options.ts';
@@ -28,20 +29,20 @@ export class LinkGroups {
 
   /** Whether an entry is restored by its content: it is in no group, or the first of one. */
   isLeader(file: WantedFile): boolean {
-    const { entry, place } = file;
-    if (entry.linkGroup === undefined) return true;
-    const leader = this.#leaders.get(entry.linkGroup);
+    const { linkGroup, place } = file;
+    if (linkGroup === undefined) return true;
+    const leader = this.#leaders.get(linkGroup);
     if (leader === undefined) {
-      this.#leaders.set(entry.linkGroup, { place, inode: undefined });
-      if (entry.inodeFlags & LOCKS) this.locked.push(file);
+      this.#leaders.set(linkGroup, { place, inode: undefined });
+      if (file.isLocked) this.locked.push(file);
       return true;
     }
     return leader.place.folder === place.folder && leader.place.name === place.name;
   }
 
   /** Whether a leader is there now, restored or found right. */
-  isRestored({ entry }: WantedFile): boolean {
-    return this.#leaders.get(entry.linkGroup!)?.inode !== undefined;
+  isRestored({ linkGroup }: WantedFile): boolean {
+    return this.#leaders.get(linkGroup!)?.inode !== undefined;
   }
 
   /** Takes in which inodes leaders became. */
@@ -60,8 +61,7 @@ export class LinkGroups {
    * reasons of its own. Then the member is to be restored by its content.
    */
   link(
-    entry: Entry,
-    place: Place,
+    { linkGroup, place, value }: WantedFile,
     {
       folders,
       stat,
@@ -69,7 +69,7 @@ export class LinkGroups {
       dryRun,
     }: { folders: TargetFolders; stat: StatBuffer; overwrite: OverwritePolicy; dryRun: boolean },
   ): FileState {
-    const leader = this.#leaders.get(entry.linkGroup!);
+    const leader = this.#leaders.get(linkGroup!);
     if (leader?.inode === undefined) return FileState.failed;
     // Held, since opening the one folder may close the other.
     const leaderFolder = dup(folders.open(leader.place.folder));
@@ -77,7 +77,7 @@ export class LinkGroups {
       const dirfd = folders.open(place.folder);
       if (stat.at(dirfd, place.name)) {
         if (isInode(stat, leader.inode)) return FileState.right;
-        if (isKept(overwrite, stat, entry)) return FileState.kept;
+        if (isKept(overwrite, stat, decodeEntry(value))) return FileState.kept;
         if (stat.type === S_IFDIR) {
           if (clearFolder(dirfd, place.name, dryRun) === FileState.blocked) return FileState.blocked;
         } else if (!dryRun) {

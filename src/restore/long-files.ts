@@ -146,7 +146,7 @@ export class LongFiles {
       lost: Float64Array.from(lost),
     });
     tally.report(result, () => file.path);
-    links.note(result.inodes, () => file.entry.linkGroup);
+    links.note(result.inodes, () => file.linkGroup);
   }
 
   /** Makes, or compares, all pieces of a file. */
@@ -171,7 +171,7 @@ export class LongFiles {
       }
     };
     try {
-      for await (const piece of soundPieces(source, job.file.entry.content!)) {
+      for await (const piece of soundPieces(source, job.file.content!)) {
         tally.check();
         if (piece.error !== undefined) this.#lose(job, piece, piece.error);
         else pieces.push(piece);

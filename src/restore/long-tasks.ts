@@ -149,6 +149,7 @@ export function writeSlices(task: SlicesTask, bench: Workbench): SlicesResult {
   } finally {
     close(fd);
   }
+  chunks.close();
   return { ...bench.report(failures), differing, bytesWritten };
 }
 

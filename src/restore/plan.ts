@@ -23,7 +23,16 @@ export interface WantedFile {
 export function wantedOf(path: ByteString, place: Place, value: Uint8Array): WantedFile {
   const entry = decodeEntry(value);
   const { content, linkGroup, inodeFlags } = entry;
-  return { path, place, value, content, size: entrySize(entry), linkGroup, isLocked: (inodeFlags & LOCKS) !== 0, state: FileState.missing };
+  return {
+    path,
+    place,
+    value,
+    content,
+    size: entrySize(entry),
+    linkGroup,
+    isLocked: (inodeFlags & LOCKS) !== 0,
+    state: FileState.missing,
+  };
 }
 
 /** A run of data: where it begins in the file, how long it is, and where it lies in which chunk. */
@@ -47,7 +56,7 @@ export interface Batch<T> {
 }
 
 /** Enough stored bytes that a read and a task are worth their overhead, and few enough that threads finish together. */
-const BATCH_BYTES = 4 * 1024 * 1024;
+const BATCH_BYTES = 2 * 1024 * 1024;
 /** Bounds the time of a task of tiny files. */
 const BATCH_ITEMS_MAX = 1024;
 

@@ -8,7 +8,7 @@ import { type Batch, batchesOf, fitsInSlab, type GatheredFile, type Slice, type 
 import { restoreError } from './tally.ts';
 
 /** Files that are planned together, so that a chunk shared among them is fetched and opened once. About 1 KiB of memory each. */
-const WINDOW_FILES = 16_384;
+const WINDOW_FILES = 4096;
 /** One window is worked on while the next is filled. */
 const WINDOWS_AT_ONCE = 2;
 /** Files whose content tree is no longer than this are made in one task like short ones. */
@@ -95,7 +95,7 @@ export class RestoreFiles {
 
   /** All data of a file that one task can make whole; undefined for a long one, or one that needs care. */
   async #slices(file: WantedFile): Promise<Slice[] | undefined> {
-    const { content } = file.entry;
+    const { content } = file;
     if (content === undefined) return [];
     if ('root' in content)
       return content.length > GATHERED_BYTES_MAX
@@ -107,7 +107,7 @@ export class RestoreFiles {
   async #slicesOf(file: WantedFile): Promise<Slice[] | undefined> {
     const slices: Slice[] = [];
     const { source, frames } = this.#engine;
-    const { content } = file.entry;
+    const { content } = file;
     try {
       if (!('root' in content!)) {
         let position = 0;
@@ -165,7 +165,7 @@ export class RestoreFiles {
     for (const { place, value, state } of files) list.add(place, value, state);
     const result = await crew.run({ type: 'examine', files: list.finish() });
     tally.report(result, (index) => files[index].path);
-    links.note(result.inodes, (index) => files[index].entry.linkGroup);
+    links.note(result.inodes, (index) => files[index].linkGroup);
     files.forEach((file, index) => {
       file.state = result.states[index] as FileState;
       if (file.state === FileState.right) tally.skipped(file.path, file.size);
@@ -202,7 +202,7 @@ export class RestoreFiles {
       for (const { item, fields } of items) list.add(item.place, item.value, item.state, fields);
       const result = await crew.run({ type: 'files', loaded, files: list.finish() });
       tally.report(result, (index) => items[index].item.path);
-      links.note(result.inodes, (index) => items[index].item.entry.linkGroup);
+      links.note(result.inodes, (index) => items[index].item.linkGroup);
       const failed = new Map(result.failures.map((failure) => [failure.index, failure]));
       items.forEach(({ item: file, fields }, index) => {
         const failure = failed.get(index);

@@ -1,4 +1,4 @@
-import type { ByteString } from '../base/mod.ts';
+import { type ByteString, errnoOf } from '../base/mod.ts';
 import { decodeEntry, ENTRY_ANCESTOR, type Entry, EntryType } from '../format/mod.ts';
 import { close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, open } from '../os/mod.ts';
 import type { Attributes } from './attributes.ts';
@@ -63,19 +63,32 @@ export class RestoreFolders {
   }
 
   #folder(item: Found): void {
-    const { maker, folders, tally, options, isTargetMissing } = this.#engine;
+    const { maker, tally, options, isTargetMissing } = this.#engine;
     const { path, value } = item;
     const { folder, name } = item.place!;
     const place = folder === '' ? name : `${folder}/${name}`;
     this.#guarded(path, () => {
-      if (isTargetMissing || (maker.ensure(place) && options.dryRun)) {
+      if (isTargetMissing || (options.dryRun && maker.ensure(place))) {
         tally.restored(path, 0);
         return;
       }
       const entry = decodeEntry(value);
       this.#deleteIn(path, place, entry);
-      this.#set(path, entry, options.dryRun ? undefined : open(folders.open(folder), name, FLAGS));
+      this.#set(path, entry, options.dryRun ? undefined : this.#open(folder, name));
     });
+  }
+
+  /** A folder that has something in it is there by now; an empty one may not be. */
+  #open(folder: ByteString, name: ByteString): number {
+    const { folders, maker } = this.#engine;
+    try {
+      return open(folders.open(folder), name, FLAGS);
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno !== 'EACCES' && !isNoFolder(error)) throw error;
+      maker.ensure(folder === '' ? name : `${folder}/${name}`);
+      return open(folders.open(folder), name, FLAGS);
+    }
   }
 
   #set(path: ByteString, entry: Entry, fd: number | undefined): void {

@@ -12,11 +12,14 @@ import { FrameFetcher } from './frames.ts';
 import { LinkGroups } from './links.ts';
 import { LongFiles } from './long-files.ts';
 import { FolderMaker } from './make-folder.ts';
+
 import type { RestoreHost, RestoreOptions, RestoreSummary } from './options.ts';
+import { wantedOf } from './plan.ts';
 import { Removal } from './removal.ts';
 import { RestoreFiles } from './restore-files.ts';
 import { RestoreFolders } from './restore-folders.ts';
-import { isDeferred, RestoreSpecials, wantedOf } from './restore-specials.ts';
+
+import { isDeferred, RestoreSpecials } from './restore-specials.ts';
 import { type Found, Scope } from './scope.ts';
 import { restoreError, Tally } from './tally.ts';
 import { TargetFolders } from './target-folders.ts';
@@ -167,7 +170,7 @@ class Restore {
       this.#deferred = kept(this.#deferred, item);
       return;
     }
-    const file = wantedOf(item);
+    const file = wantedOf(item.path, item.place!, item.value);
     tally.found(file.size);
     if (!options.dryRun && !links.isLeader(file)) {
       this.#deferred = kept(this.#deferred, item);
@@ -215,7 +218,7 @@ class Restore {
 /** A list with one more; undefined once it is too long. What it holds is copied, since an entry is a view of its whole node. */
 function kept(list: Found[] | undefined, item: Found): Found[] | undefined {
   if (list === undefined || list.length >= DEFERRED_MAX) return undefined;
-  list.push({ ...item, value: Uint8Array.from(item.value) });
+  list.push({ ...item, value: Buffer.from(item.value) });
   return list;
 }
 

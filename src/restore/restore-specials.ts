@@ -1,12 +1,13 @@
 import { EverfullError } from '../base/mod.ts';
-import { decodeEntry, EntryType, entrySize } from '../format/mod.ts';
+import { decodeEntry, EntryType } from '../format/mod.ts';
 import { close, openFile } from '../os/mod.ts';
 import type { Attributes } from './attributes.ts';
 import { Bounded } from './crew.ts';
 import type { Engine } from './engine.ts';
 import { asOperating } from './failure.ts';
 import { FileListBuilder, FileState } from './file-list.ts';
-import type { WantedFile } from './plan.ts';
+
+import { type WantedFile, wantedOf } from './plan.ts';
 import { folderInTheWay, type RestoreFiles, unblock } from './restore-files.ts';
 import type { Found } from './scope.ts';
 import { restoreError } from './tally.ts';
@@ -18,7 +19,7 @@ const BATCHES_AT_ONCE = 32;
 export function isDeferred(engine: Engine, item: Found): boolean {
   const { type } = item;
   if (type === EntryType.folder) return false;
-  return type !== EntryType.file || !engine.links.isLeader(wantedOf(item));
+  return type !== EntryType.file || !engine.links.isLeader(wantedOf(item.path, item.place!, item.value));
 }
 
 /** Makes symlinks, FIFOs, sockets and devices, then further names of what was made. */
@@ -49,7 +50,7 @@ export class RestoreSpecials {
       for await (const found of deferred()) {
         tally.check();
         for (const item of found) {
-          const wanted = wantedOf(item);
+          const wanted = wantedOf(item.path, item.place!, item.value);
           if (!this.#engine.links.isLeader(wanted)) {
             hasLinks = true;
             continue;
@@ -90,21 +91,17 @@ export class RestoreSpecials {
     for (const { place, value } of files) list.add(place, value, FileState.missing);
     const result = await crew.run({ type: 'specials', files: list.finish() });
     tally.report(result, (index) => files[index].path);
-    links.note(result.inodes, (index) => files[index].entry.linkGroup);
+    links.note(result.inodes, (index) => files[index].linkGroup);
     const freed: WantedFile[] = [];
-    files.forEach((file, index) => {
-      switch (result.states[index]) {
-        case FileState.missing:
-          return tally.restored(file.path, 0);
-        case FileState.right:
-          return tally.skipped(file.path, 0);
-        case FileState.kept:
-          return tally.kept(file.path, 0);
-        case FileState.blocked:
-          if (!isSecondTry && unblock(this.#engine, file)) freed.push(file);
-          else tally.failed(file.path, 0, restoreError(file.path, folderInTheWay()));
-      }
-    });
+    for (const [index, file] of files.entries()) {
+      const state = result.states[index];
+      if (state === FileState.missing) tally.restored(file.path, 0);
+      else if (state === FileState.right) tally.skipped(file.path, 0);
+      else if (state === FileState.kept) tally.kept(file.path, 0);
+      else if (state === FileState.blocked && !isSecondTry && unblock(this.#engine, file)) freed.push(file);
+      else if (state === FileState.blocked)
+        tally.failed(file.path, 0, restoreError(file.path, folderInTheWay()));
+    }
     for (const { index, code, reason } of result.failures) {
       const { path } = files[index];
       tally.failed(path, 0, restoreError(path, new EverfullError(code, reason)));
@@ -117,14 +114,13 @@ export class RestoreSpecials {
     const { links, tally, folders, stat, options } = this.#engine;
     tally.check();
     for (const item of found) {
-      const wanted = wantedOf(item);
-      const { entry, place, path, size } = wanted;
+      const wanted = wantedOf(item.path, item.place!, item.value);
+      const { path, size } = wanted;
       if (links.isLeader(wanted) || !this.#readyFolder(wanted)) continue;
       const around = { folders, stat, overwrite: options.overwrite, dryRun: options.dryRun };
       try {
-        let state = links.link(entry, place, around);
-        if (state === FileState.blocked && unblock(this.#engine, wanted))
-          state = links.link(entry, place, around);
+        let state = links.link(wanted, around);
+        if (state === FileState.blocked && unblock(this.#engine, wanted)) state = links.link(wanted, around);
         // Its bytes were written, or found right, under the leader's name.
         if (state === FileState.missing) tally.restored(path, size, 0);
         else if (state === FileState.right) tally.skipped(path, size);
@@ -148,7 +144,7 @@ export class RestoreSpecials {
       try {
         const fd = openFile(folders.open(file.place.folder), file.place.name);
         try {
-          this.#attributes.setLocks(fd, file.entry);
+          this.#attributes.setLocks(fd, decodeEntry(file.value));
         } finally {
           close(fd);
         }
@@ -161,12 +157,7 @@ export class RestoreSpecials {
 
   /** A member that cannot be linked is restored by its own content. */
   async #alone(wanted: WantedFile): Promise<void> {
-    if (wanted.entry.type === EntryType.file) await this.#files.add(wanted);
+    if (wanted.value[0] === EntryType.file) await this.#files.add(wanted);
     else await this.#make([wanted]);
   }
-}
-
-export function wantedOf({ path, place, value }: Found): WantedFile {
-  const entry = decodeEntry(value);
-  return { path, place: place!, entry, value, size: entrySize(entry), state: FileState.missing };
 }

@@ -5,8 +5,8 @@ import type { Engine } from './engine.ts';
 import { isInOneChunk } from './examine.ts';
 import { FileListBuilder, FileState } from './file-list.ts';
 import type { LongFiles } from './long-files.ts';
-import type { WantedFile } from './plan.ts';
-import { wantedOf } from './restore-specials.ts';
+
+import { type WantedFile, wantedOf } from './plan.ts';
 
 const BATCH_FILES = 512;
 const BATCH_BYTES = 32 * 1024 * 1024;
@@ -30,9 +30,9 @@ export async function verifyRestored(engine: Engine, long: LongFiles): Promise<v
       tally.check();
       for (const item of found) {
         if (item.type !== EntryType.file || !item.selected || tally.notRestored.has(item.path)) continue;
-        const file = wantedOf(item);
+        const file = wantedOf(item.path, item.place!, item.value);
         batch.push(file);
-        bytes += isInOneChunk(file.entry) ? file.size : 0;
+        bytes += isInOneChunk(file.content) ? file.size : 0;
         if (batch.length >= BATCH_FILES || bytes >= BATCH_BYTES) await send();
       }
     }

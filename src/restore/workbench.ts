@@ -19,11 +19,23 @@ import {
   unlinkAt,
 } from '../os/mod.ts';
 import { Attributes, unlock } from './attributes.ts';
+
 import { errorOf, type Failure } from './failure.ts';
+import { giveBack } from './give-back.ts';
 import { TargetFolders } from './target-folders.ts';
 import type { Loaded, TaskReport, WorkerSetup } from './tasks.ts';
 
 const SET_ID_BITS = 0o6000;
+
+/** Knows the bytes that it opened last: once they are expanded, their memory can be given back. */
+class Opener extends Sealer {
+  opened: Buffer | undefined;
+
+  override open(associated: Uint8Array, codec: number, nonce: Uint8Array, sealed: Uint8Array): Buffer {
+    this.opened = super.open(associated, codec, nonce, sealed);
+    return this.opened;
+  }
+}
 
 /** What a worker holds from task to task. */
 export class Workbench {
@@ -37,7 +49,7 @@ export class Workbench {
   readonly buffer: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES_MAX);
   /** Time by stage in this task, ms. */
   readonly times = { decode: 0, write: 0, set: 0 };
-  readonly #sealers = new Map<string, Sealer>();
+  readonly #sealers = new Map<string, Opener>();
 
   constructor(setup: WorkerSetup) {
     this.setup = setup;
@@ -57,7 +69,7 @@ export class Workbench {
     }
   }
 
-  sealer(dataKeyId: Uint8Array): Sealer | undefined {
+  sealer(dataKeyId: Uint8Array): Opener | undefined {
     return this.#sealers.get(hexOf(dataKeyId));
   }
 
@@ -65,7 +77,7 @@ export class Workbench {
   learn(keys: Loaded['keys']): void {
     for (const { id, key } of keys) {
       const name = hexOf(id);
-      if (!this.#sealers.has(name)) this.#sealers.set(name, new Sealer(key, id));
+      if (!this.#sealers.has(name)) this.#sealers.set(name, new Opener(key, id));
     }
   }
 
@@ -178,7 +190,7 @@ export function unlockAt(dirfd: number, name: ByteString): void {
 }
 
 /** How many chunks stay decoded: those that a file of several goes back and forth between. */
-const DECODED_MAX = 3;
+const DECODED_MAX = 2;
 
 /** The chunks of a task, opened when they are first needed. */
 export class Chunks {
@@ -193,7 +205,7 @@ export class Chunks {
     bench.learn(loaded.keys);
   }
 
-  /** Throws what kept the chunk from being fetched or opened; 'damaged' for a slice that is not in it. */
+  /** A view that is valid until the next call. Throws what kept the chunk from being fetched or opened; 'damaged' for a slice that is not in it. */
   slice(frame: number, offset: number, length: number): Uint8Array {
     let plain = this.#plain.get(frame);
     if (plain === undefined) {
@@ -204,11 +216,7 @@ export class Chunks {
         this.#errors.set(frame, error);
         throw error;
       }
-      if (this.#plain.size === DECODED_MAX)
-        for (const oldest of this.#plain.keys()) {
-          this.#plain.delete(oldest);
-          break;
-        }
+      if (this.#plain.size === DECODED_MAX) this.#dropOldest();
       this.#plain.set(frame, plain);
     }
     if (offset + length > plain.length)
@@ -219,12 +227,30 @@ export class Chunks {
     return plain.subarray(offset, offset + length);
   }
 
+  #dropOldest(): void {
+    for (const [frame, plain] of this.#plain) {
+      this.#plain.delete(frame);
+      giveBack(plain);
+      return;
+    }
+  }
+
+  /** Ends the use of all that {@link slice} gave. */
+  close(): void {
+    while (this.#plain.size > 0) this.#dropOldest();
+  }
+
   #open(frame: number): Uint8Array {
     const { id, at, length, failure } = this.#loaded.frames[frame];
     if (failure !== undefined) throw errorOf(`read chunk ${hexOf(id).slice(0, 16)}`, failure);
     const bytes = this.#bench.slabs[this.#loaded.slab].subarray(at, at + length);
-    return openFrame(bytes, FrameKind.chunk, id, this.#bench.secrets, (dataKeyId) =>
-      this.#bench.sealer(dataKeyId),
-    ).plain;
+    let opener: Opener | undefined;
+    const { plain } = openFrame(bytes, FrameKind.chunk, id, this.#bench.secrets, (dataKeyId) => {
+      opener = this.#bench.sealer(dataKeyId);
+      return opener;
+    });
+    const opened = opener?.opened;
+    if (opened !== undefined && opened.buffer !== plain.buffer) giveBack(opened);
+    return plain;
   }
 }

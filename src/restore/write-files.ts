@@ -28,6 +28,7 @@ export function writeFiles(task: FilesTask, bench: Workbench): TaskReport {
       failures.push(failureOf(file.index, error));
     }
   }
+  chunks.close();
   return bench.report(failures, inodes);
 }
 

@@ -1,8 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { hexOf } from '../../src/base/mod.ts';
-import { type Entry, EntryType, FrameKind } from '../../src/format/mod.ts';
-import { ImageReader } from '../../src/image/mod.ts';
 import type { CheckReport } from '../../src/operations/mod.ts';
 import { type Image, Repository } from '../../src/repository/mod.ts';
 import {
@@ -11,7 +9,9 @@ import {
   contextOf,
   differenceOf,
   errorsIn,
+  type Gotten,
   KEY,
+  readTree,
   restoreAll,
   type Tree,
   treeOf,
@@ -92,12 +92,6 @@ export async function examine(
   return { check, errors, ...result };
 }
 
-interface Gotten {
-  readonly tree: Tree;
-  /** How many entries were named as lost. */
-  readonly lost: number;
-}
-
 interface Tally {
   exact: number;
   named: number;
@@ -105,12 +99,7 @@ interface Tally {
   readonly unnamed: string[];
 }
 
-function compare(
-  { tree, lost }: Gotten,
-  wanted: Tree,
-  what: string,
-  result: Tally,
-): void {
+function compare({ tree, lost }: Gotten, wanted: Tree, what: string, result: Tally): void {
   for (const [path, found] of tree) {
     const entry = wanted.get(path);
     // Attributes of a folder are set last, and that they could not be is told apart.
@@ -124,57 +113,6 @@ function compare(
   if (missing.length <= lost) result.named += missing.length;
   else result.unnamed.push(`${what}: ${missing.length - lost} of ${missing.join(', ')}`);
 }
-
-/** Every file by the reader that all verbs but restore use. */
-async function readTree(repository: Repository, image: Image, source: string): Promise<Gotten> {
-  const { indexRoot: root, indexLevel: level, indexItems: items, indexLength: length } = image.header;
-  const reader = new ImageReader(
-    {
-      node: async (kind, id) => (await repository.frame(kind, id)).plain,
-      chunk: async (id) => (await repository.frame(FrameKind.chunk, id)).plain,
-    },
-    { root, level, items, length },
-  );
-  const tree = new Map<
-    string,
-    { type: 'file' | 'folder' | 'symlink'; mode: number; mtime: number; content: Buffer }
-  >();
-  let lost = 0;
-  try {
-    for await (const { path, entry } of reader.walk(source)) {
-      if (path === source) continue;
-      try {
-        tree.set(path.slice(source.length + 1), await foundOf(reader, entry));
-      } catch (error) {
-        codeOf(error);
-        lost++;
-      }
-    }
-  } catch (error) {
-    codeOf(error);
-    lost = Number.POSITIVE_INFINITY;
-  }
-  return { tree, lost };
-}
-
-async function foundOf(reader: ImageReader, entry: Entry) {
-  const blocks: Uint8Array[] = [];
-  if (entry.content !== undefined)
-    for await (const block of reader.readRange(entry.content)) blocks.push(block);
-  const [type, format] = TYPES[entry.type]!;
-  return {
-    type,
-    mode: format | entry.mode,
-    mtime: entry.mtimeSeconds * 1000 + entry.mtimeNanoseconds / 1e6,
-    content: type === 'symlink' ? Buffer.from(entry.target!, 'latin1') : Buffer.concat(blocks),
-  };
-}
-
-const TYPES: Readonly<Record<number, readonly ['file' | 'folder' | 'symlink', number]>> = {
-  [EntryType.file]: ['file', 0o100000],
-  [EntryType.folder]: ['folder', 0o040000],
-  [EntryType.symlink]: ['symlink', 0o120000],
-};
 
 async function restoreTree(
   repository: Repository,

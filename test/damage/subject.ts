@@ -113,17 +113,20 @@ function makeTree(source: string): void {
   for (let i = 0; i < 12; i++) writeFileSync(join(source, `small ${i}`), proseOf(i, 40 + i * 97));
   for (let i = 0; i < 6; i++) writeFileSync(join(source, 'folder', `${i}`), proseOf(100 + i, 3000));
   writeFileSync(join(source, 'folder/deep/none'), '');
-  symlinkSync('small 1', join(source, 'link'));
+  // Entries long enough for an index of several nodes.
+  mkdirSync(join(source, 'links'));
+  for (let i = 0; i < 60; i++) symlinkSync(`${i}`.repeat(150), join(source, 'links', `${i}`.repeat(100)));
   linkSync(join(source, 'small 2'), join(source, 'folder/second name'));
-  writeFileSync(join(source, 'long'), Buffer.concat([proseOf(7, 400_000), Buffer.alloc(300_000, 'again ')]));
   writeIslands(join(source, 'islands'));
 }
+
+const ISLANDS = 24;
 
 /** Data between holes: more pieces than an entry holds, so that they have a tree of their own. */
 function writeIslands(path: string): void {
   const file = openSync(path, 'w');
-  for (let i = 0; i < 40; i++) writeSync(file, proseOf(200 + i, 4096), 0, 4096, i * 65_536);
-  ftruncateSync(file, 40 * 65_536);
+  for (let i = 0; i < ISLANDS; i++) writeSync(file, proseOf(200 + i, 4096), 0, 4096, i * 8192);
+  ftruncateSync(file, ISLANDS * 8192);
   closeSync(file);
 }
 
@@ -131,8 +134,8 @@ function changeTree(source: string, round: number): void {
   for (let i = round; i < 12; i += 5)
     writeFileSync(join(source, `small ${i}`), proseOf(1000 * round + i, 500));
   writeFileSync(join(source, 'folder', `new ${round}`), proseOf(900 + round, 5000));
-  const file = openSync(join(source, 'long'), 'r+');
-  writeSync(file, proseOf(500 + round, 4096), 0, 4096, 50_000 * round);
+  const file = openSync(join(source, 'islands'), 'r+');
+  writeSync(file, proseOf(500 + round, 4096), 0, 4096, 3 * 8192 * round);
   closeSync(file);
 }
 

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { byteStringFromText, hexOf, isEverfullError, systemClock } from '../../src/base/mod.ts';
 import { Selection } from '../../src/capture/select/mod.ts';
 import { type Credential, SlotKind } from '../../src/crypto/mod.ts';
+import { type Entry, EntryType, FrameKind } from '../../src/format/mod.ts';
+import { ImageReader } from '../../src/image/mod.ts';
 import {
   type BackupSummary,
   type CheckReport,
@@ -137,6 +139,64 @@ export function treeOf(folder: string): Tree {
   }
   return tree;
 }
+
+/** What could be had of a tree. */
+export interface Gotten {
+  readonly tree: Tree;
+  /** How many entries were named as lost. */
+  readonly lost: number;
+}
+
+/** Every file by the reader that all verbs but restore use. */
+export async function readTree(repository: Repository, image: Image, source: string): Promise<Gotten> {
+  const { indexRoot: root, indexLevel: level, indexItems: items, indexLength: length } = image.header;
+  const reader = new ImageReader(
+    {
+      node: async (kind, id) => (await repository.frame(kind, id)).plain,
+      chunk: async (id) => (await repository.frame(FrameKind.chunk, id)).plain,
+    },
+    { root, level, items, length },
+  );
+  const tree = new Map<
+    string,
+    { type: 'file' | 'folder' | 'symlink'; mode: number; mtime: number; content: Buffer }
+  >();
+  let lost = 0;
+  try {
+    for await (const { path, entry } of reader.walk(source)) {
+      if (path === source) continue;
+      try {
+        tree.set(path.slice(source.length + 1), await foundOf(reader, entry));
+      } catch (error) {
+        codeOf(error);
+        lost++;
+      }
+    }
+  } catch (error) {
+    codeOf(error);
+    lost = Number.POSITIVE_INFINITY;
+  }
+  return { tree, lost };
+}
+
+async function foundOf(reader: ImageReader, entry: Entry) {
+  const blocks: Uint8Array[] = [];
+  if (entry.content !== undefined)
+    for await (const block of reader.readRange(entry.content)) blocks.push(block);
+  const [type, format] = TYPES[entry.type]!;
+  return {
+    type,
+    mode: format | entry.mode,
+    mtime: entry.mtimeSeconds * 1000 + entry.mtimeNanoseconds / 1e6,
+    content: type === 'symlink' ? Buffer.from(entry.target!, 'latin1') : Buffer.concat(blocks),
+  };
+}
+
+const TYPES: Readonly<Record<number, readonly ['file' | 'folder' | 'symlink', number]>> = {
+  [EntryType.file]: ['file', 0o100000],
+  [EntryType.folder]: ['folder', 0o040000],
+  [EntryType.symlink]: ['symlink', 0o120000],
+};
 
 /** How two entries differ, in a word; undefined when they do not. */
 export function differenceOf(found: Found, wanted: Found): string | undefined {

@@ -210,6 +210,7 @@ export class Run {
       clock,
       signal,
       stateFolder: this.#stateFolder(hexOf(repository.config.repositoryId)),
+      showsProgress: reporter.showsProgress,
       progress: (progress) => reporter.progress(progress),
       problem: (problem) => reporter.problem(problem),
       notice: (message) => reporter.notice(message),

@@ -103,7 +103,7 @@ function valueAt(value: unknown, path: string): unknown {
 }
 
 function leaves(value: unknown, path: string, out: Map<string, unknown>): void {
-  if (value === undefined || value === 0) return;
+  if (value === undefined || value === 0 || value === '') return;
   if (typeof value === 'object' && !(value instanceof Uint8Array)) {
     for (const [name, part] of Object.entries(value!))
       leaves(part, path === '' ? name : `${path}.${name}`, out);
@@ -151,4 +151,11 @@ export function assertLayout(table: Table, bytes: Buffer, values: Readonly<Recor
   }
   assert.equal(end, bytes.length, `bytes in all of "${table.heading}"`);
   assert.deepEqual([...named].sort(), Object.keys(values).sort(), `fields of "${table.heading}"`);
+}
+
+/** The numbers or digits in a block that begins with `values NAME`. */
+export function valuesOf(page: string, name: string): string[] {
+  const match = new RegExp(`^\`\`\`values ${name}\n([^\`]*)\`\`\`$`, 'm').exec(page);
+  assert.ok(match !== null, `values ${name}`);
+  return match[1]!.trim().split(/\s+/);
 }

@@ -35,7 +35,10 @@ export async function checkKeys(
   for (const id of inventory.ids.slot) {
     const name = slotName(bytesFromHex(id));
     await findings.guard(name, async () => {
-      const { wrappingKeyId } = describeSlot(await read(name));
+      const bytes = await read(name);
+      const { wrappingKeyId } = describeSlot(bytes);
+      if (!hexOf(digest(bytes)).startsWith(id))
+        findings.forged(name, 'it is another slot than its name says');
       if (wrappingKeyId !== hexOf(keyring.wrappingKey.id))
         findings.forged(name, `it opens wrapping key ${wrappingKeyId}, which is not that of this repository`);
     });
