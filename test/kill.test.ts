@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { randomFillSync } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { formatKeyFile } from '../src/crypto/mod.ts';
 import { root } from '../tools/project.ts';
+import { CommandLine } from './command-line.ts';
+import { type Ended, run } from './testing/child.ts';
 import { type Attempt, InterruptedBackup } from './testing/interrupted-backup.ts';
-import { KEY } from './testing/repository-fixture.ts';
+import { assertRestores, imagesOf, KEY, openRepository, treeOf } from './testing/repository-fixture.ts';
+import { type KernelCall, traced } from './testing/store-trace.ts';
 
 const PROGRAM = join(root, 'test/testing/backup-until-call.ts');
-const COMMAND_LINE = join(root, 'src/cli/main.ts');
-const NODE = [process.execPath, '--disable-warning=ExperimentalWarning'];
 
 /** A call of the store that changes the file system. */
 interface Call {
@@ -19,94 +21,136 @@ interface Call {
   readonly path: string;
 }
 
-interface Ended {
-  readonly signal: NodeJS.Signals | null;
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 describe('a backup that is killed', () => {
   let prepared: InterruptedBackup;
+  let whole: readonly Call[];
 
   before(async () => {
     prepared = await InterruptedBackup.prepare();
     writeFileSync(join(prepared.folder, 'key'), formatKeyFile(KEY.secret));
+    const { ended, calls } = await callsUntil(prepared.attempt(), 0);
+    assert.equal(ended.code, 0, ended.stderr);
+    whole = calls;
   });
   after(() => prepared.remove());
 
   test('at each call that changes the repository leaves it whole, and the next one goes on', async (context) => {
-    const whole = await callsUntil(prepared.attempt(), 0);
-    assert.equal(whole.ended.code, 0, whole.ended.stderr);
-    const found = whole.calls.length;
-    assert.ok(found > 40);
-    const committed = whole.calls.findIndex(({ kind, path }) => kind === 'link' && path.endsWith('.end')) + 1;
-    const numbers = whole.calls.keys().map((i) => i + 1);
     let hit = 0;
-    const killEach = async () => {
-      for (const number of numbers) {
-        const attempt = prepared.attempt();
-        const { ended, calls } = await callsUntil(attempt, number);
-        const what = `killed at call ${number} (${whole.calls[number - 1]!.kind})`;
-        assert.equal(ended.signal, 'SIGKILL', what);
-        assert.deepEqual(
-          calls.map(({ kind }) => kind),
-          whole.calls.slice(0, number).map(({ kind }) => kind),
-          what,
-        );
-        hit++;
-        const images = number > committed ? 2 : 1;
-        await prepared.assertWhole(attempt, images, what);
-        await prepared.assertGoesOn(attempt, images, what);
-      }
-    };
-    await Promise.all([killEach(), killEach()]);
-    assert.equal(hit, found);
-    context.diagnostic(`kill points found ${found}, hit ${hit}; images lost 0`);
+    await eachOf(whole.keys(), async (i) => {
+      const attempt = prepared.attempt();
+      const { ended, calls } = await callsUntil(attempt, i + 1);
+      await assertKilled(attempt, ended, calls, i);
+      hit++;
+    });
+    assert.equal(hit, whole.length);
+    context.diagnostic(`kill points found ${whole.length}, hit ${hit}; committed images lost 0`);
   });
 
-  test('by strace at the same calls, counted by the kernel, leaves it whole as well', async (context) => {
-    const { calls } = await callsUntil(prepared.attempt(), 0);
-    const whole = await traced(prepared.attempt());
-    assert.equal(whole.ended.code, 0, whole.ended.stderr);
+  test('by the kernel at the same calls leaves it whole as well', async (context) => {
+    const unharmed = await backUpTraced(prepared.attempt());
+    assert.equal(unharmed.ended.code, 0, unharmed.ended.stderr);
     // What the store says that it calls is what the kernel sees, one for one.
-    assert.deepEqual(
-      whole.calls.map(({ syscall }) => syscall),
-      calls.map(({ kind }) => kind),
+    assert.deepEqual(kindsOf(unharmed.calls), kindsOf(whole));
+    let hit = 0;
+    const points = [...unharmed.calls.entries()].filter(([, { syscall }]) => COUNTED_ALONE.test(syscall));
+    const chosen = points.filter((_, i) => i % TRACED_OF === 0);
+    await eachOf(chosen.values(), async ([i, call]) => {
+      const attempt = prepared.attempt();
+      const { ended, calls } = await backUpTraced(attempt, call);
+      await assertKilled(attempt, ended, calls, i);
+      hit++;
+    });
+    assert.equal(hit, chosen.length);
+    context.diagnostic(
+      `calls numbered by the store ${whole.length}, seen by the kernel ${unharmed.calls.length}; kill points tried under strace ${chosen.length}, hit ${hit}`,
     );
   });
 
+  async function assertKilled(
+    attempt: Attempt,
+    ended: Ended,
+    calls: readonly { readonly kind: string }[],
+    i: number,
+  ): Promise<void> {
+    const what = `killed at call ${i + 1}, ${whole[i]!.kind}`;
+    assert.equal(ended.signal, 'SIGKILL', what);
+    assert.deepEqual(kindsOf(calls), kindsOf(whole.slice(0, i + 1)), what);
+    // An image is there from the moment when the end of its session has its name.
+    const committed = whole.findIndex(({ kind, path }) => kind === 'link' && path.endsWith('.end'));
+    const images = i > committed ? 2 : 1;
+    await prepared.assertWhole(attempt, images, what);
+    await prepared.assertGoesOn(attempt, images, what);
+  }
+
   async function callsUntil(attempt: Attempt, last: number): Promise<{ ended: Ended; calls: Call[] }> {
-    const ended = await run([
-      ...NODE,
-      PROGRAM,
-      attempt.repository,
-      prepared.source,
-      attempt.state,
-      `${last}`,
-    ]);
-    const calls = ended.stdout
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => {
-        const [, kind, path] = /^\d+ (\w+) (.*)$/.exec(line)!;
-        return { kind: kind!, path: path! };
-      });
+    const { repository, state } = attempt;
+    const ended = await run([...NODE, PROGRAM, repository, prepared.source, state, `${last}`]);
+    const lines = ended.stdout.split('\n').slice(0, -1);
+    const calls = lines.map((line) => {
+      const [, kind, path] = /^\d+ (\w+) (.*)$/.exec(line)!;
+      return { kind: kind!, path: path! };
+    });
     return { ended, calls };
   }
 
-  async function traced(attempt: Attempt) {
-    return { ended: {} as Ended, calls: [] as { syscall: string }[] };
+  function backUpTraced({ repository }: Attempt, killAt?: KernelCall) {
+    const access = ['-r', repository, '--key-file', join(prepared.folder, 'key'), '--no-cache'];
+    const words = [...CommandLine.words, ...access, 'backup', '--host', 'host', prepared.source];
+    return traced(words, repository, killAt);
   }
 });
 
-function run([program, ...words]: readonly string[]): Promise<Ended> {
-  const child = spawn(program!, words, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const output = { stdout: '', stderr: '' };
-  child.stdout.setEncoding('latin1').on('data', (text) => (output.stdout += text));
-  child.stderr.setEncoding('latin1').on('data', (text) => (output.stderr += text));
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, ...output }));
-  });
+const NODE = [process.execPath, '--disable-warning=ExperimentalWarning'];
+/** Calls that only the store makes: each thread opens files, and wakes others by writing. */
+const COUNTED_ALONE = /^(fsync|link|linkat|unlink|unlinkat|mkdir|mkdirat|writev)$/;
+/** Every so manieth call is tried under strace, which takes a second each. */
+const TRACED_OF = 4;
+
+function kindsOf(calls: readonly { readonly kind: string }[]): string[] {
+  return calls.map(({ kind }) => kind);
 }
+
+/** Two at a time. */
+async function eachOf<T>(items: IterableIterator<T>, work: (item: T) => Promise<void>): Promise<void> {
+  const workAll = async () => {
+    for (const item of items) await work(item);
+  };
+  await Promise.all([workAll(), workAll()]);
+}
+
+const FILES = 24;
+const FILE_BYTES = 4 * 1024 * 1024;
+
+test('a backup that is interrupted ends with 130, and the next one uses what it stored', async (context) => {
+  const line = new CommandLine(context);
+  const source = line.path('source');
+  mkdirSync(source);
+  const bytes = Buffer.alloc(FILE_BYTES);
+  for (let i = 0; i < FILES; i++) writeFileSync(join(source, `${i}`), randomFillSync(bytes));
+  writeFileSync(line.path('key'), formatKeyFile(KEY.secret));
+  const access = ['-r', line.path('repository'), '--key-file', line.path('key')];
+  await line.ok([...access, 'init']);
+  const interrupted = await line.run([...access, 'backup', source], {
+    meanwhile: async (child) => {
+      const packs = line.path('repository/packs');
+      while (child.exitCode === null && !(existsSync(packs) && readdirSync(packs).length > 0)) await sleep(5);
+      child.kill('SIGINT');
+    },
+  });
+  assert.equal(interrupted.code, 130, interrupted.stderr);
+  assert.match(interrupted.stderr, /^everfull: .*interrupted/m);
+  assert.doesNotMatch(interrupted.stderr, /^ {4}at /m);
+  assert.match(await line.ok([...access, 'check', '--read-data']), /no errors were found/);
+  assert.match(await line.ok([...access, 'images']), /\b0 images|no images/i);
+
+  const summary = JSON.parse(
+    (await line.ok([...access, '--json', 'backup', source])).trim().split('\n').pop()!,
+  );
+  const saved = FILES * FILE_BYTES - summary.data_added;
+  context.diagnostic(`of ${FILES * FILE_BYTES} bytes, the second run had to store ${summary.data_added}`);
+  assert.ok(saved > 0, `${summary.data_added} bytes were stored again`);
+  const repository = await openRepository(line.path('repository'));
+  const images = await imagesOf(repository);
+  assert.equal(images.length, 1);
+  await assertRestores(repository, images[0]!, source, treeOf(source), line.path('restored'));
+});

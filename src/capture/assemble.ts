@@ -18,10 +18,10 @@ import {
 import { type NodeSink, TreeBuilder, type TreeRoot } from '../image/mod.ts';
 import type { WriteSession } from '../repository/mod.ts';
 import type { ChunkGroup } from './chunk-group.ts';
-import type { Captured, EntryItem, Item, LeafItem } from './item.ts';
+import type { Captured, EntryItem, Item, LeafItem, UnchangedLink } from './item.ts';
 import { type LongFile, UnreadableFile } from './long-file.ts';
 import { removeSegments, writeSegments } from './segment-files.ts';
-import { isTrusted, timeOf, typeOf, Word } from './stat-words.ts';
+import { timeOf, typeOf, Word } from './stat-words.ts';
 import type { TrackLogWriter } from './track-log.ts';
 
 /** What became of an entry. */
@@ -34,8 +34,11 @@ export interface AssembleOptions {
   readonly group: ChunkGroup;
   /** Undefined where there is no place for a log. */
   readonly log: TrackLogWriter | undefined;
-  /** Where segment entries go. */
+  /** Where segment entries go; undefined where none are kept. */
   readonly segmentFolder: string | undefined;
+  /** Whether equal stat words will mean next time that the file did not change. */
+  isTrusted(words: Uint32Array): boolean;
+  captureLong(item: EntryItem, isSparse: boolean): Promise<LongFile>;
   failed(path: ByteString, error: { readonly code: string; readonly message: string }): void;
   entry(
     path: ByteString,
@@ -161,7 +164,7 @@ export class Assembler {
       failed(item.path, { code: 'EINVAL', message: (error as Error).message });
       return;
     }
-    const trusted = !captured.changedWhileRead && isTrusted(words, item.lookedAt);
+    const trusted = !captured.changedWhileRead && this.#options.isTrusted(words);
     this.#add(item.key, value, content, words, trusted ? TRACK_TRUSTED : 0);
     const change =
       item.before === undefined ? 'new' : equalBytes(item.before.value, value) ? 'unmodified' : 'changed';
@@ -179,21 +182,16 @@ export class Assembler {
     if (source === undefined || item.captured !== undefined) return item.captured;
     if ('sameAs' in source) {
       const { sameAs } = source;
-      if (!('kind' in sameAs))
-        return {
-          fingerprint: sameAs.fingerprint,
-          content: sameAs.content,
-          xattrs: sameAs.xattrs,
-          inodeFlags: sameAs.inodeFlags,
-          target: sameAs.target,
-          changedWhileRead: false,
-        };
-      if (sameAs.captured !== undefined) item.words = sameAs.words;
-      return sameAs.captured;
+      const captured = 'kind' in sameAs ? sameAs.captured : capturedBefore(sameAs);
+      if (captured !== undefined) {
+        item.words = sameAs.words;
+        return captured;
+      }
     }
-    if (!('long' in source)) return undefined;
     try {
-      return this.#long(item, await source.long);
+      // The first path of a hard link could not be read, or is gone: this one may do better.
+      const long = 'long' in source ? source.long : this.#options.captureLong(item, true);
+      return this.#long(item, await long);
     } catch (error) {
       if (!(error instanceof UnreadableFile)) throw error;
       if (error.failure.errno !== 'ENOENT')
@@ -204,16 +202,14 @@ export class Assembler {
 
   #long(item: EntryItem, file: LongFile): Captured {
     const { segmentFolder } = this.#options;
-    const before = item.before === undefined ? undefined : decodeEntry(item.before.value);
-    const same = before?.type === EntryType.file && equalBytes(before.fingerprint!, file.fingerprint);
     if (segmentFolder !== undefined) {
       if (file.segments !== undefined) writeSegments(segmentFolder, file.segments);
-      if (before?.type === EntryType.file && !same) removeSegments(segmentFolder, before.fingerprint!);
+      if (file.replaces !== undefined) removeSegments(segmentFolder, file.replaces);
     }
     item.words = file.words;
     return {
       fingerprint: file.fingerprint,
-      content: same ? before.content : file.content,
+      content: file.content,
       target: undefined,
       changedWhileRead: file.changedWhileRead,
       inodeFlags: file.attributes.inodeFlags[0],
@@ -234,4 +230,9 @@ export class Assembler {
       ],
     };
   }
+}
+
+function capturedBefore({ value }: UnchangedLink): Captured {
+  const { fingerprint, content, xattrs, inodeFlags, target } = decodeEntry(value);
+  return { fingerprint, content, xattrs, inodeFlags, target, changedWhileRead: false };
 }

@@ -1,18 +1,19 @@
 import { BoundedQueue, type ByteString, type Clock, EverfullError, threadCount } from '../base/mod.ts';
 import { ChunkPipeline, type CompressionMode } from '../chunk/mod.ts';
-import { decodeEntry, EntryType } from '../format/mod.ts';
-import { leavesInRange, type TreeRoot } from '../image/mod.ts';
+import { decodeEntry, EntryType, type PathKey } from '../format/mod.ts';
+import { leavesInRange, lookUp, type NodeSource, type TreeRoot } from '../image/mod.ts';
+import { writablyMappedInodes } from '../os/mod.ts';
 import type { Image, Repository, WriteSession } from '../repository/mod.ts';
 import { Assembler, type EntryChange } from './assemble.ts';
 import { ChunkGroup, type StoredCounts } from './chunk-group.ts';
 import { Decider, WAITING_MAX } from './decide.ts';
-import { type Item, weightOf } from './item.ts';
+import { type EntryItem, type Item, weightOf } from './item.ts';
 import { KnownFiles } from './known-files.ts';
 import { captureLongFile, type LongFile, type LongFileTools } from './long-file.ts';
 import { Producer } from './produce.ts';
 import { readSegments, SEGMENTED_BYTES_MAX, SEGMENTED_BYTES_MIN } from './segment-files.ts';
 import type { Selection } from './select/mod.ts';
-import { sizeOf } from './stat-words.ts';
+import { inodeOf, isTrusted, sizeOf } from './stat-words.ts';
 import { datasetFolder, republish, type TrackedImage, TrackLog, TrackLogWriter } from './track-log.ts';
 import { walk } from './walk.ts';
 
@@ -36,6 +37,8 @@ export interface CaptureOptions {
   readonly leaveOut: readonly ByteString[];
   /** Reads every file, whatever the track log says. */
   readonly force: boolean;
+  /** Leaves the track log and the segment entries as they are: nothing will be committed. */
+  readonly dryRun: boolean;
   readonly compression: CompressionMode;
   readonly threads?: number | undefined;
   readonly stateFolder: string | undefined;
@@ -78,7 +81,10 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
   const { repository, session, dataset, events, signal } = options;
   const folder = options.stateFolder === undefined ? undefined : datasetFolder(options.stateFolder, dataset);
   const log = openLog(folder, options);
-  const writer = folder === undefined ? undefined : new TrackLogWriter(folder);
+  const logFolder = options.dryRun ? undefined : folder;
+  const writer = logFolder === undefined ? undefined : new TrackLogWriter(logFolder);
+  const began = options.clock.now();
+  const mapped = logFolder === undefined ? new Set<number>() : writablyMappedInodes();
   const threads = options.threads ?? threadCount();
   const pipeline = new ChunkPipeline(
     {
@@ -108,19 +114,22 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
     read: events.read,
   };
   const longFiles = limited(LONG_FILES_AT_ONCE);
-  const captureLong = (
-    path: ByteString,
-    words: Uint32Array,
-    isSparse: boolean,
-    oldFingerprint?: Uint8Array,
-  ): Promise<LongFile> =>
+  const captureLong = (item: EntryItem, isSparse: boolean): Promise<LongFile> =>
     longFiles(async () => {
+      const { path, words } = item;
       const size = sizeOf(words);
       const wantSegments = folder !== undefined && size >= SEGMENTED_BYTES_MIN && size <= SEGMENTED_BYTES_MAX;
+      const value = item.before?.value ?? (await missed(item.key));
+      const before = value?.[0] === EntryType.file ? decodeEntry(value) : undefined;
       const old =
-        wantSegments && oldFingerprint !== undefined ? readSegments(folder, oldFingerprint) : undefined;
-      return captureLongFile({ path, words, isSparse, wantSegments, old }, tools);
+        wantSegments && before !== undefined ? readSegments(folder, before.fingerprint!) : undefined;
+      return captureLongFile({ path, words, isSparse, wantSegments, old, before }, tools);
     });
+  /** What the base has under a key, where the track log should know it and does not. */
+  const missed = async (key: PathKey): Promise<Uint8Array | undefined> => {
+    if (options.base === undefined || (log !== undefined && log.damage === undefined)) return undefined;
+    return (await lookUp(nodesOf(repository), indexOf(options.base), key))?.value;
+  };
   const group = new ChunkGroup(pipeline, session, counts);
   let known: Promise<KnownFiles> | undefined;
   const toDecide = new BoundedQueue<Item>(AHEAD_MAX, weightOf);
@@ -131,13 +140,7 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
     force: options.force,
     check,
     failed: events.failed,
-    captureLong: (path, words, isSparse, before) =>
-      captureLong(
-        path,
-        words,
-        isSparse,
-        before?.value[0] === EntryType.file ? decodeEntry(before.value).fingerprint : undefined,
-      ),
+    captureLong,
     seen: (entry) => events.walked(() => entry.folder + entry.name, entry.stat.size),
   });
   const decider = new Decider({
@@ -145,7 +148,7 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
     group,
     failed: events.failed,
     read: events.read,
-    captureLong: (path, words, isSparse) => captureLong(path, words, isSparse),
+    captureLong,
     known: () => {
       known ??= knownFiles(options, folder, log);
       return known;
@@ -157,14 +160,15 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
     session,
     group,
     log: writer,
-    segmentFolder: folder,
+    segmentFolder: logFolder,
+    isTrusted: (words) => isTrusted(words, began) && !mapped.has(inodeOf(words)),
+    captureLong,
     failed: events.failed,
     entry: events.entry,
     leaf: events.leaf,
   });
   const entries = walk({
     ...options,
-    now: () => options.clock.now(),
     failed: events.failed,
     leftOut: events.leftOut,
   });
@@ -200,7 +204,7 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
       deleted: producer.deleted,
       usedTrackLog: log !== undefined,
       publish(image) {
-        if (folder === undefined) return;
+        if (logFolder === undefined) return;
         const tracked: TrackedImage = {
           repositoryId: repository.config.repositoryId,
           dataset,
@@ -210,7 +214,7 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
         };
         if (unchanged) {
           writer?.discard();
-          republish(folder, log, tracked);
+          republish(logFolder, log, tracked);
         } else {
           writer?.publish(tracked);
         }
@@ -255,16 +259,22 @@ async function knownFiles(
       for (let record = again.next(); record !== undefined; record = again.next())
         addKnown(known, record.value);
       again.close();
-      return known;
+      if (again.damage === undefined) return known;
     }
   }
-  for (const image of base === undefined ? related : [base]) {
-    const { indexRoot: root, indexLevel: level, indexItems: items, indexLength: length } = image.header;
-    const source = async (kind: 2 | 3, id: Uint8Array) => (await repository.frame(kind, id)).plain;
-    for await (const leaf of leavesInRange(source, { root, level, items, length }))
+  for (const image of base === undefined ? related : [base])
+    for await (const leaf of leavesInRange(nodesOf(repository), indexOf(image)))
       for (const { value } of leaf) addKnown(known, value);
-  }
   return known;
+}
+
+function nodesOf(repository: Repository): NodeSource {
+  return async (kind, id) => (await repository.frame(kind, id)).plain;
+}
+
+function indexOf({ header }: Image): TreeRoot {
+  const { indexRoot: root, indexLevel: level, indexItems: items, indexLength: length } = header;
+  return { root, level, items, length };
 }
 
 function addKnown(known: KnownFiles, value: Uint8Array): void {

@@ -20,7 +20,7 @@ export interface DecideOptions {
   readonly group: ChunkGroup;
   /** The files of the last image, read when the first new file comes. */
   known(): Promise<KnownFiles>;
-  captureLong(path: ByteString, words: Uint32Array, isSparse: boolean): Promise<LongFile>;
+  captureLong(item: EntryItem, isSparse: boolean): Promise<LongFile>;
   failed(path: ByteString, error: { readonly code: string; readonly message: string }): void;
   read(bytes: number): void;
 }
@@ -48,7 +48,10 @@ export class Decider {
       if (group.isEmpty) this.#waiting = 0;
       else {
         this.#waiting += weightOf(item);
-        if (this.#waiting > WAITING_MAX) group.close();
+        if (this.#waiting > WAITING_MAX) {
+          group.close();
+          this.#waiting = 0;
+        }
       }
       if (to.isFull) await to.room();
     }
@@ -82,7 +85,7 @@ export class Decider {
     }
     item.words = wordsOf(this.#stat);
     if (sizeOf(item.words) >= SMALL_FILE_BYTES_MAX) {
-      const long = this.#options.captureLong(item.path, item.words, true);
+      const long = this.#options.captureLong(item, true);
       long.catch(() => {});
       item.source = { long };
       return true;

@@ -1,5 +1,5 @@
 import type { ByteString } from '../base/mod.ts';
-import type { ChildRef, Content, Entry, ExtendedAttribute, TrackRecord } from '../format/mod.ts';
+import type { ChildRef, Content, ExtendedAttribute, TrackRecord } from '../format/mod.ts';
 import type { ChunkRef } from './known-files.ts';
 import type { LongFile } from './long-file.ts';
 import type { ReadBatch } from './read-batch.ts';
@@ -39,7 +39,6 @@ export interface EntryItem {
   words: Uint32Array;
   readonly rdev: readonly [number, number];
   readonly isAncestor: boolean;
-  readonly lookedAt: number;
   /** What the last image had under this key. */
   readonly before: TrackRecord | undefined;
   /** The first path in key order of the same inode, if it has several. */
@@ -48,9 +47,17 @@ export interface EntryItem {
   source:
     | { readonly batch: ReadBatch; readonly index: number }
     | { readonly long: Promise<LongFile> }
-    | { readonly sameAs: EntryItem | Entry }
+    | { readonly sameAs: EntryItem | UnchangedLink }
     | undefined;
   captured: Captured | undefined;
+}
+
+/** The first path of an inode with several, which is as the last image has it. */
+export interface UnchangedLink {
+  readonly path: ByteString;
+  /** The encoded entry. */
+  readonly value: Uint8Array;
+  readonly words: Uint32Array;
 }
 
 export type Item = LeafItem | RecordItem | EntryItem;

@@ -11,6 +11,7 @@ import {
 import type { DomainSecrets } from '../crypto/mod.ts';
 import {
   type Content,
+  type Entry,
   type Piece,
   SEGMENT_BYTES,
   type SegmentChunk,
@@ -50,6 +51,8 @@ export interface LongFile {
   readonly changedWhileRead: boolean;
   /** For the next time, if wanted and not there. */
   readonly segments: SegmentFile | undefined;
+  /** The fingerprint of what the last image has in its place, if that differs. */
+  readonly replaces: Uint8Array | undefined;
 }
 
 /** The file could not be read. */
@@ -68,6 +71,8 @@ export interface LongFileSource {
   readonly isSparse: boolean;
   readonly wantSegments: boolean;
   readonly old: OldSegments | undefined;
+  /** What the last image has under this path, if it is a file. */
+  readonly before: Entry | undefined;
 }
 
 /**
@@ -171,7 +176,17 @@ class LongFileReader {
       wantSegments && !(old !== undefined && equalBytes(old.fingerprint, fingerprint))
         ? this.#segmentFile(fingerprint)
         : undefined;
-    return { fingerprint, content, changedWhileRead, attributes: result.attributes, words, segments };
+    const { before } = this.#source;
+    const isSame = before !== undefined && equalBytes(before.fingerprint!, fingerprint);
+    return {
+      fingerprint,
+      content: isSame ? before.content! : content,
+      replaces: isSame ? undefined : before?.fingerprint,
+      changedWhileRead,
+      attributes: result.attributes,
+      words,
+      segments,
+    };
   }
 
   /** Takes in one slab: chunks and holes in the order of the file. */

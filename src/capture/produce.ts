@@ -19,7 +19,7 @@ import {
   xattrsAt,
   xattrsOfFd,
 } from '../os/mod.ts';
-import type { Captured, EntryItem, Item } from './item.ts';
+import type { Captured, EntryItem, Item, UnchangedLink } from './item.ts';
 import type { LongFile } from './long-file.ts';
 import { ReadBatch } from './read-batch.ts';
 import { sizeOf, typeOf, Word, wordsOf } from './stat-words.ts';
@@ -34,12 +34,7 @@ export interface ProduceOptions {
   readonly log: TrackLog | undefined;
   readonly force: boolean;
   /** Begins to capture a long file. */
-  captureLong(
-    path: ByteString,
-    words: Uint32Array,
-    isSparse: boolean,
-    before: TrackRecord | undefined,
-  ): Promise<LongFile>;
+  captureLong(item: EntryItem, isSparse: boolean): Promise<LongFile>;
   failed(path: ByteString, error: { readonly code: string; readonly message: string }): void;
   /** Rejects when the backup is to stop. */
   check(): void;
@@ -53,8 +48,8 @@ export interface ProduceOptions {
 export class Producer {
   readonly #queue: BoundedQueue<Item>;
   readonly #options: ProduceOptions;
-  /** The first of each inode with several links: its item, or its encoded entry. */
-  readonly #links = new Map<string, EntryItem | Buffer>();
+  /** The first path of each inode with several. */
+  readonly #links = new Map<string, EntryItem | UnchangedLink>();
   #record: TrackRecord | undefined;
   /** Unchanged records since the start of a leaf. */
   #run: TrackRecord[] = [];
@@ -83,7 +78,8 @@ export class Producer {
         !force &&
         record.flags & TRACK_TRUSTED &&
         record.matches(entry.stat.words) &&
-        !this.#wasAncestor(record, entry)
+        !this.#wasAncestor(record, entry) &&
+        this.#keepsLinkGroup(record, entry)
       ) {
         this.#unchanged(record, entry);
       } else {
@@ -123,12 +119,29 @@ export class Producer {
     return ((flags & ENTRY_ANCESTOR) !== 0) !== entry.isAncestor;
   }
 
+  /**
+   * A group of hard links is named by its first path, which another may have become although the inode
+   * was not touched: a folder above was renamed, say. Kept, the old name could meet a new group's.
+   */
+  #keepsLinkGroup(record: TrackRecord, entry: WalkedEntry): boolean {
+    if (!isLinked(entry)) return true;
+    const first = this.#links.get(linkNumber(entry));
+    return decodeEntry(record.value).linkGroup === (first?.path ?? entry.folder + entry.name);
+  }
+
   #unchanged(record: TrackRecord, entry: WalkedEntry): void {
     if (record.flags & TRACK_BEGINS_LEAF) {
       this.#breakRun();
       this.#inRun = true;
     }
-    if (entry.stat.nlink > 1 && entry.stat.type !== S_IFDIR) this.#remember(entry, Buffer.from(record.value));
+    if (isLinked(entry)) {
+      const { value, statWords } = record;
+      this.#remember(entry, {
+        path: entry.folder + entry.name,
+        value: Buffer.from(value),
+        words: statWords.slice(),
+      });
+    }
     if (!this.#inRun) {
       this.#queue.push({ kind: 'record', record });
       return;
@@ -148,7 +161,7 @@ export class Producer {
     this.#inRun = false;
   }
 
-  #remember(entry: WalkedEntry, item: EntryItem | Buffer): void {
+  #remember(entry: WalkedEntry, item: EntryItem | UnchangedLink): void {
     const inode = linkNumber(entry);
     if (!this.#links.has(inode)) this.#links.set(inode, item);
   }
@@ -164,21 +177,16 @@ export class Producer {
       path,
       words,
       isAncestor: entry.isAncestor,
-      lookedAt: entry.lookedAt,
       before,
       rdev: [entry.stat.rdevMajor, entry.stat.rdevMinor],
       linkGroup: undefined,
       source: undefined,
       captured: undefined,
     };
-    if (type !== EntryType.folder && words[Word.nlink] > 1) {
-      const first = this.#links.get(linkNumber(entry));
-      if (first !== undefined) {
-        const sameAs = 'kind' in first ? first : decodeEntry(first);
-        return { ...item, linkGroup: sameAs.linkGroup ?? path, source: { sameAs } };
-      }
+    if (isLinked(entry)) {
+      const sameAs = this.#links.get(linkNumber(entry));
+      if (sameAs !== undefined) return { ...item, linkGroup: sameAs.path, source: { sameAs } };
       item.linkGroup = path;
-      this.#remember(entry, item);
     }
     try {
       if (type === EntryType.file) this.#read(item, entry);
@@ -189,6 +197,7 @@ export class Producer {
       if (code !== 'ENOENT') this.#options.failed(path, { code, message: (error as Error).message });
       return undefined;
     }
+    if (isLinked(entry)) this.#remember(entry, item);
     return item;
   }
 
@@ -201,7 +210,7 @@ export class Producer {
       item.source = { batch: this.#batch, index: this.#batch.add(item.path, item.words) };
       return;
     }
-    const long = this.#options.captureLong(item.path, item.words, isSparse, item.before);
+    const long = this.#options.captureLong(item, isSparse);
     long.catch(() => {});
     item.source = { long };
   }
@@ -219,6 +228,10 @@ export class Producer {
     if (all && !this.#batch.isEmpty) this.#toDispatch.push(this.#nextBatch());
     for (const batch of this.#toDispatch.splice(0)) await batch.dispatch(this.#options.pipeline);
   }
+}
+
+function isLinked({ stat }: WalkedEntry): boolean {
+  return stat.nlink > 1 && stat.type !== S_IFDIR;
 }
 
 function linkNumber({ stat }: WalkedEntry): string {

@@ -56,6 +56,10 @@ function u64(words: Uint32Array, at: number): number {
   return words[at] + words[at + 1] * 2 ** 32;
 }
 
+export function inodeOf(words: Uint32Array): number {
+  return u64(words, Word.inode);
+}
+
 export function sizeOf(words: Uint32Array): number {
   return u64(words, Word.size);
 }
@@ -78,7 +82,7 @@ export function statFields(
   out[at + StatField.mtimeNanoseconds] = mtimeNanoseconds;
   out[at + StatField.ctimeSeconds] = ctimeSeconds;
   out[at + StatField.ctimeNanoseconds] = ctimeNanoseconds;
-  out[at + StatField.inode] = u64(words, Word.inode);
+  out[at + StatField.inode] = inodeOf(words);
   out[at + StatField.deviceMajor] = words[Word.device];
   out[at + StatField.deviceMinor] = words[Word.device + 1];
   return out;
@@ -87,9 +91,13 @@ export function statFields(
 /** A clock's tick, and the coarse times of some file systems: what was written so shortly before a look may be written again unseen. */
 const UNCERTAIN_MS = 2000;
 
-/** Whether equal stat words will mean next time that nothing was written since. */
-export function isTrusted(words: Uint32Array, lookedAt: number): boolean {
-  const certain = lookedAt - UNCERTAIN_MS;
+/**
+ * Whether equal stat words will mean next time that nothing was written since. The look of an entry that
+ * stands for several (hard links, a second reading) may be older than its words, so all are taken to be
+ * looked at when the capture began: what changed since then is read once more.
+ */
+export function isTrusted(words: Uint32Array, began: number): boolean {
+  const certain = began - UNCERTAIN_MS;
   for (const at of [Word.ctime, Word.mtime] as const) {
     const [seconds, nanoseconds] = timeOf(words, at);
     if (seconds * 1000 + nanoseconds / 1e6 > certain) return false;
@@ -106,7 +114,7 @@ export function trackedStat(words: Uint32Array) {
     uid: words[Word.uid],
     gid: words[Word.gid],
     mode: words[Word.mode] & 0o7777,
-    inode: u64(words, Word.inode),
+    inode: inodeOf(words),
     size: sizeOf(words),
     ctimeSeconds,
     ctimeNanoseconds,

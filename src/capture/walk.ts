@@ -30,8 +30,6 @@ export interface WalkedEntry {
   readonly stat: StatBuffer;
   /** A folder on the way to what was asked for. */
   isAncestor: boolean;
-  /** When it was looked at, ms since 1970. */
-  lookedAt: number;
 }
 
 export interface WalkOptions {
@@ -40,7 +38,6 @@ export interface WalkOptions {
   readonly selection: Selection;
   /** Absolute paths that are left out whatever the selection says. */
   readonly leaveOut: readonly ByteString[];
-  readonly now: () => number;
   /** What could not be looked at. */
   failed(path: ByteString, error: { readonly code: string; readonly message: string }): void;
   /** A path of `leaveOut` that was met. */
@@ -82,7 +79,6 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
     folderFd: AT_FDCWD,
     stat,
     isAncestor: false,
-    lookedAt: options.now(),
   };
   const leaveOut = byFolder(options.leaveOut);
   const stack: OpenFolder[] = [];
@@ -112,7 +108,6 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
     const hidden = leaveOut.get(path);
     entry.folder = path;
     entry.folderFd = fd;
-    entry.lookedAt = options.now();
     const listing = isAncestor ? undefined : reader.read(fd);
     const names = listing === undefined ? [...wanted!.children.keys()].sort() : listing.names;
     const markers =

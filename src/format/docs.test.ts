@@ -123,17 +123,13 @@ test('a frame header lies as its table says', () => {
   const { bytes } = vectorOf(readPage('frame.md'), 'frame', 'index-node');
   const { header, headerBytes } = frame.decodeFrame(bytes);
   const { chunks, nodes, ...fields } = header;
-  assertLayout(
-    tableUnder(readPage('frame.md'), 'Header'),
-    bytes.subarray(0, frame.FRAME_HEADER_BYTES_MIN),
-    {
-      ...fields,
-      reserved: 0,
-      headerLength: headerBytes.length,
-      chunkCount: chunks.length,
-      nodeCount: nodes.length,
-    },
-  );
+  assertLayout(tableUnder(readPage('frame.md'), 'Header'), bytes.subarray(0, frame.FRAME_HEADER_BYTES_MIN), {
+    ...fields,
+    reserved: 0,
+    headerLength: headerBytes.length,
+    chunkCount: chunks.length,
+    nodeCount: nodes.length,
+  });
 });
 
 test('header, rows and footer of a pack lie as their tables say', () => {

@@ -105,6 +105,7 @@ export async function backup(context: OperationContext, options: BackupOptions):
             selection: options.selection,
             leaveOut: options.leaveOut,
             force: options.force,
+            dryRun: options.dryRun,
             compression: options.compression,
             threads: options.readConcurrency,
             stateFolder: context.stateFolder,
@@ -161,7 +162,7 @@ export async function backup(context: OperationContext, options: BackupOptions):
 
 /** Counts what there is to back up, a little at a time. What cannot be looked at is told of by the capture. */
 function countAhead(
-  { clock, signal }: OperationContext,
+  { signal }: OperationContext,
   { selection, leaveOut }: BackupOptions,
   paths: readonly ByteString[],
   counter: BackupCounter,
@@ -170,7 +171,6 @@ function countAhead(
     paths,
     selection,
     leaveOut,
-    now: () => clock.now(),
     failed: () => {},
     leftOut: () => {},
   });

@@ -29,6 +29,7 @@ export {
   utimensAt,
 } from './link.ts';
 export { boundMalloc } from './malloc.ts';
+export { writablyMappedInodes } from './mappings.ts';
 export { PATH_BYTES_MAX } from './native-path.ts';
 export {
   close,

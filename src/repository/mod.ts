@@ -2,8 +2,9 @@ export { type FramePlace, readPackTable } from './chunk-index.ts';
 export {
   CONFIG,
   DATA_KEY_PREFIX,
-  DOMAIN_KEYS,
+  DOMAIN_PREFIX,
   dataKeyName,
+  domainKeysName,
   ENDPOINT_PREFIX,
   endpointName,
   INDEX_PREFIX,

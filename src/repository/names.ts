@@ -2,7 +2,7 @@ import { hexOf } from '../base/mod.ts';
 
 /** Where each kind of object stands in a store. `docs/format/repository.md` */
 export const CONFIG = 'config';
-export const DOMAIN_KEYS = 'keys/domain';
+export const DOMAIN_PREFIX = 'keys/domain/';
 export const SLOT_PREFIX = 'keys/slot/';
 export const DATA_KEY_PREFIX = 'keys/data/';
 export const ENDPOINT_PREFIX = 'endpoints/';
@@ -10,6 +10,11 @@ export const PACK_PREFIX = 'packs/';
 export const INDEX_PREFIX = 'index/';
 export const MANIFEST_PREFIX = 'manifests/';
 export const SESSION_PREFIX = 'sessions/';
+
+/** The domain keys are found by the wrapping key that opens them. */
+export function domainKeysName(wrappingKeyId: Uint8Array): string {
+  return DOMAIN_PREFIX + hexOf(wrappingKeyId);
+}
 
 export function slotName(id: Uint8Array): string {
   return SLOT_PREFIX + hexOf(id);

@@ -18,18 +18,12 @@ import {
   type Keyring,
   makeEndpoint,
   openEndpoint,
-  openSlot,
   Sealer,
-  sealSlot,
   unwrapDataKey,
-  unwrapDomain,
   verify,
-  wrapDomain,
 } from '../crypto/mod.ts';
 import {
-  type Argon2Parameters,
   type Config,
-  configRecord,
   decodeFrame,
   decodeManifestBody,
   decodeManifestHeader,
@@ -49,18 +43,23 @@ import { ChunkIndex, eachAtOnce, type FramePlace } from './chunk-index.ts';
 import { openManifestBody } from './manifest-body.ts';
 import {
   CONFIG,
-  DOMAIN_KEYS,
   dataKeyName,
-  ENDPOINT_PREFIX,
   endpointName,
   MANIFEST_PREFIX,
   manifestName,
   packName,
   SESSION_PREFIX,
-  SLOT_PREFIX,
   sessionEndName,
-  slotName,
 } from './names.ts';
+import {
+  alreadyThere,
+  exists,
+  openKeyring,
+  putKeysAndConfig,
+  putSlot,
+  readConfig,
+  type SlotOptions,
+} from './opening.ts';
 import { WriteSession } from './session.ts';
 import type { Manifest, SessionHost } from './session-host.ts';
 
@@ -80,7 +79,6 @@ export interface Damage {
 const UNREADABLE = ['damaged', 'forged', 'object-missing', 'repository-newer'] as const;
 
 const NODE_CACHE_BYTES = 32 * 1024 * 1024;
-const SLOT_NAME_BYTES = 8;
 const NODE_WINDOW_BYTES = 256 * 1024;
 
 /** An open repository: the truth in a store, and the keys to read it. */
@@ -108,21 +106,13 @@ export class Repository implements SessionHost {
   static async create(
     store: ObjectStore,
     slots: readonly { credential: Credential; label: string }[],
-    options: { readonly clock: Clock; readonly argon2?: Argon2Parameters },
+    options: SlotOptions,
   ): Promise<Repository> {
     if (await exists(store, CONFIG)) throw alreadyThere(store);
     const keyring = createKeyring();
     const { secretsId } = new DomainSecrets(keyring.domainSecret);
     const config: Config = { repositoryId: randomBytes(16), secretsId, created: options.clock.now() };
-    try {
-      // The domain keys decide a race of two inits; the configuration comes last, so that what it stands for is whole.
-      await store.putIfAbsent(DOMAIN_KEYS, [wrapDomain(keyring)]);
-    } catch (error) {
-      if (isEverfullError(error, 'object-exists')) throw alreadyThere(store);
-      throw error;
-    }
-    for (const { credential, label } of slots) await putSlot(store, keyring, credential, label, options);
-    await store.putIfAbsent(CONFIG, [configRecord.encode(config, digest)]);
+    await putKeysAndConfig(store, keyring, config, slots, options);
     return new Repository(store, config, keyring);
   }
 
@@ -137,23 +127,13 @@ export class Repository implements SessionHost {
    */
   static async open(store: ObjectStore, credentials: readonly Credential[]): Promise<Repository> {
     const config = await readConfig(store);
-    const wrappingKey = await openAnySlot(store, credentials);
-    const keyring = unwrapDomain(wrappingKey, await store.get(DOMAIN_KEYS, { limit: RECORD_BYTES_MAX }));
+    const keyring = await openKeyring(store, credentials, config.secretsId);
     const repository = new Repository(store, config, keyring);
-    if (!equalBytes(repository.secrets.secretsId, config.secretsId))
-      throw new EverfullError(
-        'damaged',
-        `Could not open the repository at ${store.location}: its configuration belongs to other keys`,
-      );
     await repository.index.load();
     return repository;
   }
 
-  addSlot(
-    credential: Credential,
-    label: string,
-    options: { readonly clock: Clock; readonly argon2?: Argon2Parameters },
-  ): Promise<Buffer> {
+  addSlot(credential: Credential, label: string, options: SlotOptions): Promise<Buffer> {
     return putSlot(this.store, this.keyring, credential, label, options);
   }
 
@@ -420,85 +400,3 @@ export function dryRunOf(repository: Repository): SessionHost {
     lastManifest: (dataset) => repository.lastManifest(dataset),
   };
 }
-
-async function exists(store: ObjectStore, name: string): Promise<boolean> {
-  try {
-    await store.size(name);
-    return true;
-  } catch (error) {
-    if (isEverfullError(error, 'object-missing')) return false;
-    throw error;
-  }
-}
-
-function alreadyThere(store: ObjectStore): EverfullError {
-  return new EverfullError(
-    'repository-exists',
-    `Could not make a repository at ${store.location}: there is one`,
-    { advice: 'Use it, or choose another place.' },
-  );
-}
-
-async function readConfig(store: ObjectStore): Promise<Config> {
-  try {
-    return configRecord.decode(await store.get(CONFIG, { limit: RECORD_BYTES_MAX }), digest);
-  } catch (error) {
-    if (!isEverfullError(error, 'object-missing')) throw error;
-    throw new EverfullError(
-      'repository-missing',
-      `Could not open the repository at ${store.location}: there is none`,
-      {
-        cause: error,
-        advice: 'Check the place, or make a repository with: everfull -r REPO init',
-      },
-    );
-  }
-}
-
-async function openAnySlot(store: ObjectStore, credentials: readonly Credential[]) {
-  const damage: unknown[] = [];
-  for await (const { name } of store.list(SLOT_PREFIX)) {
-    let bytes: Uint8Array;
-    try {
-      bytes = await store.get(name, { limit: RECORD_BYTES_MAX });
-      for (const credential of credentials) {
-        const key = await openSlot(bytes, credential);
-        if (key !== undefined) return key;
-      }
-    } catch (error) {
-      if (!isEverfullError(error, 'damaged', 'repository-newer', 'object-missing')) throw error;
-      damage.push(error);
-    }
-  }
-  if (damage.length > 0)
-    throw new EverfullError(
-      'damaged',
-      `Could not open the repository at ${store.location}: ${damage.length} of its key slots cannot be read and no other fits`,
-      { cause: damage[0], advice: 'Try another passphrase, the key file or the recovery code.' },
-    );
-  throw new EverfullError(
-    'wrong-password',
-    `Could not open the repository at ${store.location}: no key slot opens with what was given`,
-    { advice: 'Check the passphrase, key file or recovery code.' },
-  );
-}
-
-async function putSlot(
-  store: ObjectStore,
-  keyring: Keyring,
-  credential: Credential,
-  label: string,
-  options: { readonly clock: Clock; readonly argon2?: Argon2Parameters },
-): Promise<Buffer> {
-  const bytes = await sealSlot(keyring.wrappingKey, credential, {
-    label,
-    created: options.clock.now(),
-    argon2: options.argon2,
-  });
-  // Named by its contents, so that one in another's place is noticed.
-  const id = digest(bytes).subarray(0, SLOT_NAME_BYTES);
-  await store.putIfAbsent(slotName(id), [bytes]);
-  return id;
-}
-
-export { ENDPOINT_PREFIX };

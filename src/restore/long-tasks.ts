@@ -95,10 +95,14 @@ function* dataRuns(fd: number, position: number, length: number): Generator<{ fr
   }
 }
 
-/** Makes a range of a file a hole. Whether it was none. */
+/** Shorter runs of zeros may be blocks that lie in a hole in part: they are as good as a hole. */
+const ZEROS_WORTH_IT = 64 * 1024;
+
+/** Makes a range of a file a hole. Whether anything had to be changed. */
 function makeHole(fd: number, position: number, length: number, bench: Workbench): boolean {
   let modified = false;
   for (const { from, to } of [...dataRuns(fd, position, length)]) {
+    if (to - from < ZEROS_WORTH_IT && isZero(fd, from, to - from, bench)) continue;
     modified = true;
     try {
       punchHole(fd, from, to - from);

@@ -32,13 +32,7 @@ import {
   type SegmentRow,
   type TablePack,
 } from '../sorted-table.ts';
-import {
-  TRACK_ENDS_LEAF,
-  TrackPage,
-  TrackPageWriter,
-  TrackRecord,
-  trackHeadRecord,
-} from '../track-log.ts';
+import { TRACK_ENDS_LEAF, TrackPage, TrackPageWriter, TrackRecord, trackHeadRecord } from '../track-log.ts';
 import { ByteReader, ByteWriter } from '../wire.ts';
 
 export const digest = (...parts: Uint8Array[]): Buffer => blake3(Buffer.concat(parts));

@@ -2,7 +2,7 @@ import { isEverfullError } from '../../base/mod.ts';
 import {
   CONFIG,
   DATA_KEY_PREFIX,
-  DOMAIN_KEYS,
+  DOMAIN_PREFIX,
   ENDPOINT_PREFIX,
   INDEX_PREFIX,
   MANIFEST_PREFIX,
@@ -13,6 +13,7 @@ import {
 import type { ObjectStore } from '../../store/mod.ts';
 
 const NAMES = {
+  domain: new RegExp(`^${DOMAIN_PREFIX}([0-9a-f]{32})$`),
   slot: new RegExp(`^${SLOT_PREFIX}([0-9a-f]{16})$`),
   dataKey: new RegExp(`^${DATA_KEY_PREFIX}([0-9a-f]{32})$`),
   endpoint: new RegExp(`^${ENDPOINT_PREFIX}([0-9a-f]{32})$`),
@@ -30,6 +31,7 @@ export class Inventory {
   readonly #store: ObjectStore;
   /** The hexadecimal part of the name; for manifests dataset and sequence. Sorted. */
   readonly ids: Readonly<Record<Kind, string[]>> = {
+    domain: [],
     slot: [],
     dataKey: [],
     endpoint: [],
@@ -61,7 +63,7 @@ export class Inventory {
   #add(name: string, size: number): void {
     this.objects++;
     this.bytes += size;
-    if (name === CONFIG || name === DOMAIN_KEYS) return;
+    if (name === CONFIG) return;
     for (const [kind, pattern] of Object.entries(NAMES) as [Kind, RegExp][]) {
       const match = pattern.exec(name);
       if (match === null) continue;

@@ -3,8 +3,8 @@ import { describeSlot, digest, openEndpoint, unwrapDataKey, unwrapDomain } from 
 import { configRecord, RECORD_BYTES_MAX } from '../../format/mod.ts';
 import {
   CONFIG,
-  DOMAIN_KEYS,
   dataKeyName,
+  domainKeysName,
   endpointName,
   type Repository,
   slotName,
@@ -14,6 +14,9 @@ import type { Inventory } from './inventory.ts';
 
 /** The data keys that open, by id in hexadecimal. */
 export type DataKeys = ReadonlyMap<string, Uint8Array>;
+
+const LEFT_BY_INIT =
+  'it belongs to other keys: an init left it that died, or that lost a race; it opens nothing';
 
 /** Checks configuration, domain keys, slots, endpoints and data keys: each opens, and is what its name says. */
 export async function checkKeys(
@@ -27,11 +30,16 @@ export async function checkKeys(
     const { secretsId } = configRecord.decode(await read(CONFIG), digest);
     if (!equalBytes(secretsId, secrets.secretsId)) findings.forged(CONFIG, 'it belongs to other keys');
   });
-  await findings.guard(DOMAIN_KEYS, async () => {
-    const { domainSecret } = unwrapDomain(keyring.wrappingKey, await read(DOMAIN_KEYS));
+  const domain = domainKeysName(keyring.wrappingKey.id);
+  await findings.guard(domain, async () => {
+    const { domainSecret } = unwrapDomain(keyring.wrappingKey, await read(domain));
     if (!equalBytes(domainSecret, keyring.domainSecret))
-      findings.forged(DOMAIN_KEYS, 'they are those of another repository');
+      findings.forged(domain, 'they are those of another repository');
   });
+  for (const id of inventory.ids.domain) {
+    const name = domainKeysName(bytesFromHex(id));
+    if (name !== domain) findings.note(name, LEFT_BY_INIT);
+  }
   for (const id of inventory.ids.slot) {
     const name = slotName(bytesFromHex(id));
     await findings.guard(name, async () => {
@@ -39,8 +47,7 @@ export async function checkKeys(
       const { wrappingKeyId } = describeSlot(bytes);
       if (!hexOf(digest(bytes)).startsWith(id))
         findings.forged(name, 'it is another slot than its name says');
-      if (wrappingKeyId !== hexOf(keyring.wrappingKey.id))
-        findings.forged(name, `it opens wrapping key ${wrappingKeyId}, which is not that of this repository`);
+      if (wrappingKeyId !== hexOf(keyring.wrappingKey.id)) findings.note(name, LEFT_BY_INIT);
     });
   }
   for (const id of inventory.ids.endpoint) {
