@@ -119,14 +119,26 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
       const { path, words } = item;
       const size = sizeOf(words);
       const wantSegments = folder !== undefined && size >= SEGMENTED_BYTES_MIN && size <= SEGMENTED_BYTES_MAX;
-      const value = item.before?.value ?? (await missed(item.key));
+      const isForgotten = item.before === undefined;
+      const value = isForgotten ? await forgotten(item.key) : item.before.value;
       const before = value?.[0] === EntryType.file ? decodeEntry(value) : undefined;
       const old =
         wantSegments && before !== undefined ? readSegments(folder, before.fingerprint!) : undefined;
-      return captureLongFile({ path, words, isSparse, wantSegments, old, before }, tools);
+      return captureLongFile(
+        {
+          path,
+          words,
+          isSparse,
+          wantSegments,
+          old,
+          before,
+          isForgotten: isForgotten && before !== undefined,
+        },
+        tools,
+      );
     });
   /** What the base has under a key, where the track log should know it and does not. */
-  const missed = async (key: PathKey): Promise<Uint8Array | undefined> => {
+  const forgotten = async (key: PathKey): Promise<Uint8Array | undefined> => {
     if (options.base === undefined || (log !== undefined && log.damage === undefined)) return undefined;
     return (await lookUp(nodesOf(repository), indexOf(options.base), key))?.value;
   };

@@ -11,6 +11,7 @@ import {
 import type { DomainSecrets } from '../crypto/mod.ts';
 import {
   type Content,
+  contentLength,
   type Entry,
   type Piece,
   SEGMENT_BYTES,
@@ -24,7 +25,7 @@ import { ChunkGroup, type StoredCounts, storeChunk } from './chunk-group.ts';
 import { ContentDraft } from './content-draft.ts';
 import type { ChunkRef } from './known-files.ts';
 import type { OldSegments } from './segment-files.ts';
-import { statFields, wordsOf } from './stat-words.ts';
+import { sizeOf, statFields, wordsOf } from './stat-words.ts';
 
 /** A chunk in more pieces than this is stored anew: reading it would cost too many others. */
 const PIECES_A_CHUNK_MAX = 16;
@@ -73,6 +74,8 @@ export interface LongFileSource {
   readonly old: OldSegments | undefined;
   /** What the last image has under this path, if it is a file. */
   readonly before: Entry | undefined;
+  /** Whether `before` comes from the last image because the track log does not know it. */
+  readonly isForgotten: boolean;
 }
 
 /**
@@ -83,10 +86,16 @@ export interface LongFileSource {
  * A file that changes while it is read is begun once more; then exactly what was read is kept, and said.
  */
 export async function captureLongFile(source: LongFileSource, tools: LongFileTools): Promise<LongFile> {
-  const first = await new LongFileReader(source, tools).run(true);
+  // Cut anew, a file that is stored as slices looks new: without its segments it is only measured first.
+  if (source.isForgotten && contentLength(source.before!.content!) === sizeOf(source.words)) {
+    const known = await new LongFileReader(source, tools, { stores: false }).run(true);
+    if (known !== undefined) return known;
+  }
+  const first = await new LongFileReader(source, tools, { stores: true }).run(true);
   if (first !== undefined) return first;
   const words = lookAgain(source.path);
-  const again = await new LongFileReader({ ...source, words, isSparse: true }, tools).run(false);
+  const changed = { ...source, words, isSparse: true };
+  const again = await new LongFileReader(changed, tools, { stores: true }).run(false);
   if (again === undefined) throw new Error('a second reading cannot ask for a third');
   return again;
 }
@@ -104,6 +113,7 @@ function lookAgain(path: ByteString): Uint32Array {
 class LongFileReader {
   readonly #source: LongFileSource;
   readonly #tools: LongFileTools;
+  readonly #stores: boolean;
   readonly #draft = new ContentDraft();
   readonly #group: ChunkGroup;
   readonly #ids: Uint8Array[] = [];
@@ -121,13 +131,14 @@ class LongFileReader {
   #data = 0;
   #shift = 0;
 
-  constructor(source: LongFileSource, tools: LongFileTools) {
+  constructor(source: LongFileSource, tools: LongFileTools, { stores }: { readonly stores: boolean }) {
     this.#source = source;
     this.#tools = tools;
+    this.#stores = stores;
     this.#group = new ChunkGroup(tools.pipeline, tools.session, tools.counts);
   }
 
-  /** Undefined where the file changed and may be begun again. */
+  /** Undefined where the file changed and may be begun again, or nothing is stored and the last image has another. */
   async run(mayRestart: boolean): Promise<LongFile | undefined> {
     const { pipeline, check, read } = this.#tools;
     const { path, isSparse, wantSegments, old, words } = this.#source;
@@ -168,19 +179,22 @@ class LongFileReader {
       await Promise.all(this.#sealing);
     }
     if (this.#failure !== undefined) throw this.#failure;
-    const content = await this.#draft.finish(this.#tools.boundarySeed, this.#tools.sink, (chunk) =>
-      this.#group.settled(chunk),
-    );
+    const { before } = this.#source;
     const fingerprint = longFingerprintOf(this.#tools.secrets, this.#ids, this.#holes);
+    const isSame = before !== undefined && equalBytes(before.fingerprint!, fingerprint);
+    if (!this.#stores && !isSame) return undefined;
+    const content = isSame
+      ? before.content!
+      : await this.#draft.finish(this.#tools.boundarySeed, this.#tools.sink, (chunk) =>
+          this.#group.settled(chunk),
+        );
     const segments =
-      wantSegments && !(old !== undefined && equalBytes(old.fingerprint, fingerprint))
+      wantSegments && this.#stores && !(old !== undefined && equalBytes(old.fingerprint, fingerprint))
         ? this.#segmentFile(fingerprint)
         : undefined;
-    const { before } = this.#source;
-    const isSame = before !== undefined && equalBytes(before.fingerprint!, fingerprint);
     return {
       fingerprint,
-      content: isSame ? before.content! : content,
+      content,
       replaces: isSame ? undefined : before?.fingerprint,
       changedWhileRead,
       attributes: result.attributes,
@@ -247,7 +261,7 @@ class LongFileReader {
       }
     }
     const whole = [{ length: chunk.length, chunk: { id: chunk.id }, offset: 0 }];
-    if (session.has(chunk.id)) return { pieces: whole, hashes: chunk.segments };
+    if (!this.#stores || session.has(chunk.id)) return { pieces: whole, hashes: chunk.segments };
     const sliced =
       old === undefined ? undefined : await this.#slice(chunk, slab, result, old, firstSegment, start, hole);
     if (sliced !== undefined) return { pieces: sliced, hashes: chunk.segments };

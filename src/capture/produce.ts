@@ -22,7 +22,7 @@ import {
 import type { Captured, EntryItem, Item, UnchangedLink } from './item.ts';
 import type { LongFile } from './long-file.ts';
 import { ReadBatch } from './read-batch.ts';
-import { sizeOf, typeOf, Word, wordsOf } from './stat-words.ts';
+import { sizeOf, typeOf, wordsOf } from './stat-words.ts';
 import type { TrackLog } from './track-log.ts';
 import type { WalkedEntry } from './walk.ts';
 

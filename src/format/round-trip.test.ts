@@ -55,12 +55,10 @@ const block = fc.uint8Array({ maxLength: 50 }).map((array) => Buffer.from(array)
 roundTrips(
   'indexNode',
   fc.oneof(
-    fc
-      .tuple(sortedKeys(0), fc.infiniteStream(block))
-      .map(([keys, values]) => ({
-        level: 0,
-        items: keys.map((key) => ({ key, value: values.next().value })),
-      })),
+    fc.tuple(sortedKeys(0), fc.infiniteStream(block)).map(([keys, values]) => ({
+      level: 0,
+      items: keys.map((key) => ({ key, value: values.next().value })),
+    })),
     fc
       .tuple(fc.integer({ min: 1, max: 53 }), sortedKeys(1), fc.infiniteStream(child))
       .map(([level, keys, children]) => ({

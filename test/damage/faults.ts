@@ -9,14 +9,16 @@ import {
 } from '../../src/format/mod.ts';
 import type { Objects, Subject } from './subject.ts';
 
+/** What is done after a fault: check; also read every file of every image; also restore images to disk. */
+export type Depth = 'check' | 'read' | 'restore';
+
 /** One thing that happens to a repository. */
 export interface Fault {
   readonly object: string;
   readonly kind: 'flipped' | 'truncated' | 'deleted' | 'swapped' | 'replayed';
   /** For people: which byte, what with. */
   readonly how: string;
-  /** Whether images are restored to disk after it, too; all are read in any case. */
-  readonly restores: boolean;
+  readonly depth: Depth;
   apply(objects: Map<string, Uint8Array>): void;
 }
 
@@ -30,17 +32,23 @@ export function kindOf(name: string): string {
 export function* faultsOf(subject: Subject): Generator<Fault> {
   const { objects } = subject;
   for (const [object, bytes] of objects) {
-    const flip = (at: number, restores = false): Fault => ({
+    const flip = (at: number, depth: Depth): Fault => ({
       object,
       kind: 'flipped',
       how: `byte ${at} of ${bytes.length}`,
-      restores,
+      depth,
       apply: (changed) => changed.set(object, flipped(bytes, at)),
     });
-    const isPack = kindOf(object) === 'packs';
-    if (isPack) yield* packPositions(bytes).map(({ at, restores }) => flip(at, restores));
-    else for (let at = 0; at < bytes.length; at += FLIP_STEP) yield flip(at, at === 7 * FLIP_STEP);
-    yield flip(bytes.length - 1);
+    if (kindOf(object) === 'packs') {
+      for (const { at, depth } of packPositions(bytes)) yield flip(at, depth);
+    } else {
+      // Every seventh byte of the kind: of each object, where there are few, else shared out among them.
+      const alike = [...objects.keys()].filter((name) => kindOf(name) === kindOf(object));
+      const shares = Math.min(alike.length, FLIP_SHARES);
+      const first = (alike.indexOf(object) % shares) * FLIP_STEP;
+      for (let at = first; at < bytes.length; at += FLIP_STEP * shares) yield flip(at, 'check');
+    }
+    yield flip(bytes.length - 1, 'restore');
     for (const [how, other] of [
       ['to nothing', bytes.subarray(0, 0)],
       ['by half', bytes.subarray(0, bytes.length >> 1)],
@@ -51,16 +59,17 @@ export function* faultsOf(subject: Subject): Generator<Fault> {
         object,
         kind: 'truncated',
         how,
-        restores: how === 'by half',
+        depth: how === 'by half' ? 'restore' : 'read',
         apply: (changed) => changed.set(object, other),
       };
-    yield { object, kind: 'deleted', how: '', restores: true, apply: (changed) => changed.delete(object) };
+    yield { object, kind: 'deleted', how: '', depth: 'restore', apply: (changed) => changed.delete(object) };
   }
   yield* swaps(objects);
   yield* replays(subject);
 }
 
 const FLIP_STEP = 7;
+const FLIP_SHARES = 4;
 
 /** A byte with one bit changed, another one from place to place. */
 function flipped(bytes: Uint8Array, at: number): Buffer {
@@ -73,12 +82,12 @@ function flipped(bytes: Uint8Array, at: number): Buffer {
 const FRAME_FIELDS = [0, 1, 2, 3, 4, 7, 8, 12, 15, 16, 47, 48, 63, 64, 75, 76, 80];
 
 /** Every byte of the head, each field of every frame, its body, its row in the table, and the footer. */
-function packPositions(bytes: Uint8Array): { at: number; restores: boolean }[] {
+function packPositions(bytes: Uint8Array): { at: number; depth: Depth }[] {
   const tail = packTailBytes(bytes.subarray(-PACK_FOOTER_BYTES), bytes.length);
   const rows = decodePackTable(bytes.subarray(-tail), bytes.length, digest);
-  const positions: { at: number; restores: boolean }[] = [];
+  const positions: { at: number; depth: Depth }[] = [];
   const add = (...places: number[]) => {
-    for (const at of places) positions.push({ at, restores: false });
+    for (const at of places) positions.push({ at, depth: 'read' });
   };
   for (let at = 0; at < PACK_HEADER_BYTES; at += 3) add(at);
   for (const [i, { offset, length }] of rows.entries()) {
@@ -86,7 +95,7 @@ function packPositions(bytes: Uint8Array): { at: number; restores: boolean }[] {
     // Lists or body, the middle of the body, and the seal at its end.
     if (length > FRAME_HEADER_BYTES_MIN) {
       add(offset + FRAME_HEADER_BYTES_MIN, offset + length - 1);
-      positions.push({ at: offset + ((FRAME_HEADER_BYTES_MIN + length) >> 1), restores: true });
+      positions.push({ at: offset + ((FRAME_HEADER_BYTES_MIN + length) >> 1), depth: 'restore' });
     }
     const row = bytes.length - tail + i * PACK_ROW_BYTES;
     add(row, row + 32, row + 33, row + 37, row + 41, row + PACK_ROW_BYTES - 1);
@@ -105,20 +114,25 @@ function* swaps(objects: Objects): Generator<Fault> {
         object: a,
         kind: 'swapped',
         how: `with ${b}`,
-        restores: b === others[0],
+        depth: b === others[0] ? 'restore' : 'read',
         apply: (changed) => changed.set(a, objects.get(b)!).set(b, objects.get(a)!),
       };
       for (const [to, from] of [
         [a, b],
         [b, a],
       ] as const)
-        yield replay(to, objects.get(from)!, `with ${from}`, to === a && b === others[0]);
+        yield replay(
+          to,
+          objects.get(from)!,
+          `with ${from}`,
+          to === a && b === others[0] ? 'restore' : 'read',
+        );
     }
   }
 }
 
-function replay(object: string, bytes: Uint8Array, how: string, restores: boolean): Fault {
-  return { object, kind: 'replayed', how, restores, apply: (changed) => changed.set(object, bytes) };
+function replay(object: string, bytes: Uint8Array, how: string, depth: Depth): Fault {
+  return { object, kind: 'replayed', how, depth, apply: (changed) => changed.set(object, bytes) };
 }
 
 /** What the same place held in another history, and what another repository has of the kind. */
@@ -126,9 +140,9 @@ function* replays({ objects, forked, foreign }: Subject): Generator<Fault> {
   for (const [object, bytes] of objects) {
     const other = forked.get(object);
     if (other !== undefined && !Buffer.from(other).equals(bytes))
-      yield replay(object, other, 'by that of a fork', true);
+      yield replay(object, other, 'by that of a fork', 'restore');
     for (const [name, stranger] of foreign)
       if (kindOf(name) === kindOf(object))
-        yield replay(object, stranger, `by ${name} of another repository`, false);
+        yield replay(object, stranger, `by ${name} of another repository`, 'read');
   }
 }

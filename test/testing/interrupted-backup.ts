@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { byteStringFromText } from '../../src/base/mod.ts';
@@ -34,7 +34,8 @@ export class InterruptedBackup {
   #after: Tree = new Map();
   #attempts = 0;
 
-  static async prepare(): Promise<InterruptedBackup> {
+  /** @param change what happens to the folder: other contents, or only another mode, which needs no chunks */
+  static async prepare(change: 'contents' | 'mode' = 'contents'): Promise<InterruptedBackup> {
     const prepared = new InterruptedBackup();
     const { folder, source } = prepared;
     mkdirSync(join(source, 'folder'), { recursive: true });
@@ -43,8 +44,11 @@ export class InterruptedBackup {
     prepared.#before = treeOf(source);
     const store = await openFolderStore(byteStringFromText(join(folder, 'whole')), { create: true });
     await backUp(contextOf(await newRepository(store), { stateFolder: join(folder, 'state') }), [source]);
-    writeFileSync(join(source, 'file 2'), proseOf(102, 3000));
-    writeFileSync(join(source, 'folder/new'), proseOf(103, 500));
+    if (change === 'mode') chmodSync(join(source, 'file 2'), 0o600);
+    else {
+      writeFileSync(join(source, 'file 2'), proseOf(102, 3000));
+      writeFileSync(join(source, 'folder/new'), proseOf(103, 500));
+    }
     prepared.#after = treeOf(source);
     return prepared;
   }

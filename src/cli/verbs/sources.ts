@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { PassThrough } from 'node:stream';
 import { type ByteString, byteStringFromText, EverfullError } from '../../base/mod.ts';
 import {
   expandGlob,
@@ -131,7 +132,9 @@ export function outputOf(words: readonly string[], filename: string, signal: Abo
   });
   // Whoever reads the stream looks at it later.
   finished.catch(() => {});
-  return { filename: pathOfPiped(filename), stream: child.stdout, finished, stop: () => child.kill() };
+  // Taken in at once: Node drops what is left in the pipe of a process that ended before anyone reads it.
+  const stream = child.stdout.pipe(new PassThrough());
+  return { filename: pathOfPiped(filename), stream, finished, stop: () => child.kill() };
 }
 
 function pathOfPiped(filename: string): ByteString {
