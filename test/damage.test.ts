@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { Repository } from '../src/repository/mod.ts';
 import { type Fault, faultsOf, kindOf } from './damage/faults.ts';
 import { type Examiner, examine, type Outcome, printed } from './damage/outcome.ts';
 import { makeSubject, type Objects, type Subject, storeOf } from './damage/subject.ts';
-import { checkAll, errorsIn, KEY } from './testing/repository-fixture.ts';
+import { checkAll, errorsIn, KEY, temporaryFolder } from './testing/repository-fixture.ts';
 
 describe('a damaged repository', () => {
   let folder: string;
@@ -15,7 +13,7 @@ describe('a damaged repository', () => {
   let examiner: Examiner;
 
   before(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'everfull-damage-'));
+    folder = temporaryFolder();
     subject = await makeSubject(folder);
     const report = await checkAll(await Repository.open(storeOf(subject.objects), [KEY]));
     assert.deepEqual(errorsIn(report), []);

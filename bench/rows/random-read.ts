@@ -59,7 +59,7 @@ export const randomReadRow: Row = {
           label: `${label}, time`,
           unit: 'ms' as const,
           values: { everfull: time },
-          floors: [below(time - start, 50, 'ms', ' + start-up')],
+          floors: [below(time - open, 50, 'ms', ' + start-up and opening')],
         },
         {
           label: `${label}, most content frames read`,

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { parentPort, Worker } from 'node:worker_threads';
+import { type CarriedError, packError, unpackError } from './carried-error.ts';
 
 interface Waiting<Task> {
   readonly task: Task;
@@ -11,6 +12,12 @@ interface Thread<Task> {
   readonly worker: Worker;
   readonly ended: Promise<void>;
   readonly running: Map<number, Waiting<Task>>;
+}
+
+interface Answer {
+  readonly number: number;
+  readonly result?: unknown;
+  readonly error?: CarriedError;
 }
 
 /** How many tasks a thread holds: the one it works on, and the next, so that it need not wait for us. */
@@ -31,6 +38,7 @@ export class WorkerPool<Task> {
   readonly #urgent: Waiting<Task>[] = [];
   #number = 0;
   #failure: unknown;
+  #isClosing = false;
 
   /** @param program what each thread runs, with `setup` as its worker data */
   constructor(program: URL, setup: unknown, threads = threadCount()) {
@@ -44,8 +52,9 @@ export class WorkerPool<Task> {
       const thread: Thread<Task> = { worker, ended, running: new Map() };
       worker.on('message', (message) => this.#answered(thread, message));
       worker.on('error', (error) => this.#fail(error));
+      worker.on('messageerror', (error) => this.#fail(error));
       worker.on('exit', (code) => {
-        if (thread.running.size > 0) this.#fail(new Error(`a worker ended with ${code} while it had work`));
+        if (!this.#isClosing) this.#fail(new Error(`a worker ended with ${code} before its pool was closed`));
       });
       worker.unref();
       this.#threads.push(thread);
@@ -75,12 +84,12 @@ export class WorkerPool<Task> {
     }
   }
 
-  #answered(thread: Thread<Task>, message: { number: number; result?: unknown; error?: unknown }): void {
+  #answered(thread: Thread<Task>, message: Answer): void {
     const waiting = thread.running.get(message.number);
     if (waiting === undefined) return;
     thread.running.delete(message.number);
     if (thread.running.size === 0) thread.worker.unref();
-    if ('error' in message) waiting.reject(message.error);
+    if (message.error !== undefined) waiting.reject(unpackError(message.error));
     else waiting.resolve(message.result);
     this.#dispatch();
   }
@@ -101,6 +110,7 @@ export class WorkerPool<Task> {
    * Threads end by themselves: one that is terminated inside of a native call takes the process with it.
    */
   async close(): Promise<void> {
+    this.#isClosing = true;
     this.#fail(new Error('the workers were closed'));
     for (const { worker } of this.#threads) {
       worker.ref();
@@ -113,8 +123,8 @@ export class WorkerPool<Task> {
 const END = 'end';
 
 /**
- * The program of a thread: answers each task with what `run` gives. An error travels as it is, unless
- * `resultOf` makes a result of it; what that throws is the error then.
+ * The program of a thread: answers each task with what `run` gives. An error keeps its code, context and
+ * advice on the way, unless `resultOf` makes a result of it; what that throws is the error then.
  */
 export function answerTasks<Task>(
   run: (task: Task) => unknown,
@@ -123,19 +133,23 @@ export function answerTasks<Task>(
   },
 ): void {
   const port = parentPort!;
-  const answer = (task: Task) => {
+  const resultOfTask = (task: Task): unknown => {
     try {
-      return { result: run(task) };
+      return run(task);
     } catch (error) {
-      try {
-        return { result: resultOf(error) };
-      } catch (error) {
-        return { error };
-      }
+      return resultOf(error);
     }
   };
   port.on('message', (message: { readonly number: number; readonly task: Task } | typeof END) => {
-    if (message === END) port.close();
-    else port.postMessage({ number: message.number, ...answer(message.task) });
+    if (message === END) {
+      port.close();
+      return;
+    }
+    const { number, task } = message;
+    try {
+      port.postMessage({ number, result: resultOfTask(task) } satisfies Answer);
+    } catch (error) {
+      port.postMessage({ number, error: packError(error) } satisfies Answer);
+    }
   });
 }

@@ -195,3 +195,16 @@ test('holes of any length stay holes, and a length that no file can have fails a
   await scene.run(image);
   assert.equal(scene.small.repository.framesRead.chunks, 0);
 });
+
+test('bytes that are no entry cost that entry, and are named', async (context) => {
+  const scene = await sceneOf(context);
+  const image = await scene.small.commit({
+    '/a/bad': { type: 9 as EntryType },
+    '/a/good': 'good',
+    '/a/longname': { type: EntryType.symlink, target: 'x'.repeat(60_000) },
+  });
+  const summary = await scene.run(image, { delete: true, verify: true });
+  assert.deepEqual(readdirSync(join(scene.target, 'a')), ['good']);
+  assert.deepEqual(scene.named().sort(), ['damaged /a/bad', 'io /a/longname']);
+  assert.equal(summary.filesFailed, 2);
+});

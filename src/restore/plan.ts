@@ -1,4 +1,4 @@
-import type { ByteString } from '../base/mod.ts';
+import { type ByteString, isEverfullError } from '../base/mod.ts';
 import { type Content, decodeEntry, entrySize } from '../format/mod.ts';
 import { LOCKS } from './attributes.ts';
 import { SLAB_BYTES } from './crew.ts';
@@ -20,6 +20,7 @@ export interface WantedFile {
   state: FileState;
 }
 
+/** Throws 'damaged' for what is no entry. */
 export function wantedOf(path: ByteString, place: Place, value: Uint8Array): WantedFile {
   const entry = decodeEntry(value);
   const { content, linkGroup, inodeFlags } = entry;
@@ -33,6 +34,16 @@ export function wantedOf(path: ByteString, place: Place, value: Uint8Array): Wan
     isLocked: (inodeFlags & LOCKS) !== 0,
     state: FileState.missing,
   };
+}
+
+/** Undefined where the entry is not one: that was named when it was first met. */
+export function wantedIfSound(path: ByteString, place: Place, value: Uint8Array): WantedFile | undefined {
+  try {
+    return wantedOf(path, place, value);
+  } catch (error) {
+    if (!isEverfullError(error, 'damaged')) throw error;
+    return undefined;
+  }
 }
 
 /** A run of data: where it begins in the file, how long it is, and where it lies in which chunk. */

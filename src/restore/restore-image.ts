@@ -14,19 +14,20 @@ import { LongFiles } from './long-files.ts';
 import { FolderMaker } from './make-folder.ts';
 
 import type { RestoreHost, RestoreOptions, RestoreSummary } from './options.ts';
-import { wantedOf } from './plan.ts';
+
+import { type WantedFile, wantedIfSound, wantedOf } from './plan.ts';
 import { Removal } from './removal.ts';
 import { RestoreFiles } from './restore-files.ts';
 import { RestoreFolders } from './restore-folders.ts';
 
-import { isDeferred, RestoreSpecials } from './restore-specials.ts';
+import { RestoreSpecials } from './restore-specials.ts';
 import { type Found, Scope } from './scope.ts';
 import { restoreError, Tally } from './tally.ts';
 import { TargetFolders } from './target-folders.ts';
 import { verifyRestored } from './verify.ts';
 
 /** Entries that are kept in memory for the passes after the first; with more of them the index is walked again. */
-const DEFERRED_MAX = 100_000;
+const DEFERRED_MAX = 2;
 
 /**
  * Restores an image, or a part of it, below a folder. Passes over the index, in the order of its keys:
@@ -165,13 +166,20 @@ class Restore {
     }
     if (!item.selected) return;
     for (const path of item.folder.unselected) this.#used.add(path);
-    if (item.type !== EntryType.file) {
+
+    let file: WantedFile;
+    try {
+      file = wantedOf(item.path, item.place!, item.value);
+    } catch (error) {
       tally.found(0);
+      tally.failed(item.path, 0, restoreError(item.path, error), 'read');
+      return;
+    }
+    tally.found(file.size);
+    if (item.type !== EntryType.file) {
       this.#deferred = kept(this.#deferred, item);
       return;
     }
-    const file = wantedOf(item.path, item.place!, item.value);
-    tally.found(file.size);
     if (!options.dryRun && !links.isLeader(file)) {
       this.#deferred = kept(this.#deferred, item);
       return;
@@ -200,7 +208,15 @@ class Restore {
       return;
     }
     for await (const found of this.#engine.scope.found())
-      yield found.filter((item) => item.selected && isDeferred(this.#engine, item));
+      yield found.filter((item) => this.#isDeferred(item));
+  }
+
+  /** Whether something comes after all files: it is no file and no folder, or a further name of one. */
+  #isDeferred({ type, selected, path, place, value }: Found): boolean {
+    if (type === EntryType.folder || !selected) return false;
+    const wanted = wantedIfSound(path, place!, value);
+    if (wanted === undefined) return false;
+    return type !== EntryType.file || !(this.#engine.options.dryRun || this.#engine.links.isLeader(wanted));
   }
 
   async #restoreFolders(): Promise<void> {

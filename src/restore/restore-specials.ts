@@ -15,13 +15,6 @@ import { restoreError } from './tally.ts';
 const BATCH = 256;
 const BATCHES_AT_ONCE = 32;
 
-/** Whether something comes after all files: it is no file and no folder, or a further name of one. */
-export function isDeferred(engine: Engine, item: Found): boolean {
-  const { type } = item;
-  if (type === EntryType.folder) return false;
-  return type !== EntryType.file || !engine.links.isLeader(wantedOf(item.path, item.place!, item.value));
-}
-
 /** Makes symlinks, FIFOs, sockets and devices, then further names of what was made. */
 export class RestoreSpecials {
   readonly #engine: Engine;

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { byteStringFromText } from '../../src/base/mod.ts';
 import type { Image, Repository } from '../../src/repository/mod.ts';
@@ -17,6 +16,7 @@ import {
   proseOf,
   readTree,
   type Tree,
+  temporaryFolder,
   treeOf,
 } from './repository-fixture.ts';
 
@@ -28,7 +28,7 @@ export interface Attempt {
 
 /** A folder that changed since its first image, and a repository with that image to make copies of. */
 export class InterruptedBackup {
-  readonly folder = mkdtempSync(join(tmpdir(), 'everfull-interrupted-'));
+  readonly folder = temporaryFolder();
   readonly source = join(this.folder, 'source');
   #before: Tree = new Map();
   #after: Tree = new Map();

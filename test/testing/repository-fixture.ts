@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { byteStringFromText, hexOf, isEverfullError, systemClock } from '../../src/base/mod.ts';
 import { Selection } from '../../src/capture/select/mod.ts';
@@ -18,6 +27,12 @@ import {
 } from '../../src/operations/mod.ts';
 import { type Image, Repository } from '../../src/repository/mod.ts';
 import { type ObjectStore, openFolderStore } from '../../src/store/mod.ts';
+
+/** A new folder, in memory where the system has such: thousands of fsyncs cost nothing there. */
+export function temporaryFolder(): string {
+  const memory = '/dev/shm';
+  return mkdtempSync(join(existsSync(memory) ? memory : tmpdir(), 'everfull-'));
+}
 
 /** What the repositories of these tests are opened with. */
 export const KEY: Credential = { kind: SlotKind.keyFile, secret: Buffer.alloc(32, 7) };
