@@ -1,18 +1,29 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { close, openFile, seekData, seekHole } from '../src/os/mod.ts';
 import { CommandLine } from './command-line.ts';
 import { assertSameTrees, blocksOf, rsyncDifferences, statLines } from './testing/judges.ts';
-import { IS_ROOT, makeDeepTree, makeOddTree, removeTree, writeSparse } from './testing/odd-tree.ts';
+import { emptyFolder, IS_ROOT, makeDeepTree, makeOddTree, writeSparse } from './testing/odd-tree.ts';
 
 const GIB = 1024 ** 3;
 const REPOSITORY = { EVERFULL_REPOSITORY: 'repository', EVERFULL_PASSWORD: 'test' };
 
 /** A command line whose folder can be removed whatever flags and depths are in it. */
 function lineFor(context: TestContext): CommandLine {
-  context.after(() => removeTree(line.path()));
+  context.after(() => emptyFolder(line.path()));
   const line = new CommandLine(context);
   return line;
 }
@@ -42,26 +53,34 @@ function bytesAt(path: string, offset: number, length: number): Buffer {
 test('a tree with everything comes back the same, by the word of other programs', async (context) => {
   const line = lineFor(context);
   const tree = line.path('tree');
-  makeOddTree(tree);
+  makeOddTree(tree, { entries: 20_000 });
   await line.ok(['init', '-q'], { env: REPOSITORY });
   await line.ok(['backup', '-q', tree], { env: REPOSITORY });
-  await line.ok(['restore', 'latest', '--target', 'whole', '-q', '--verify'], { env: REPOSITORY });
+  await line.ok(['restore', 'latest', '--target', 'whole', '-q'], { env: REPOSITORY });
   assertSameTrees(tree, line.path('whole', tree));
-  mkdirSync(line.path('part'));
-  await line.ok(['restore', `latest:${tree}`, '--target', 'part', '-q'], { env: REPOSITORY });
-  assertSameTrees(tree, line.path('part'));
-  await line.ok(['check', '--read-data', '-q'], { env: REPOSITORY });
 });
 
-test('a restore of what is there already changes nothing, and mends what is not', async (context) => {
+test('a part of an image gives its attributes to the target, and mends what is there', async (context) => {
   const line = lineFor(context);
   const tree = line.path('tree');
   makeOddTree(tree);
   await line.ok(['init', '-q'], { env: REPOSITORY });
   await line.ok(['backup', '-q', tree], { env: REPOSITORY });
-  await line.ok(['restore', 'latest', '--target', '/', '-q'], { env: REPOSITORY });
-  await line.ok(['restore', 'latest', '--target', 'whole', '-q'], { env: REPOSITORY });
-  assertSameTrees(tree, line.path('whole', tree));
+  const target = line.path('part');
+  mkdirSync(target);
+  const words = ['restore', `latest:${tree}`, '--target', target, '-q', '--delete'];
+  await line.ok(words, { env: REPOSITORY });
+  assertSameTrees(tree, target);
+
+  writeFileSync(`${target}/sizes/text`, 'something else');
+  writeFileSync(`${target}/types/not in the image`, '');
+  rmSync(`${target}/links/b`, { recursive: true });
+  rmSync(`${target}/types/symlink`);
+  mkdirSync(`${target}/types/symlink`);
+  chmodSync(`${target}/names`, 0o700);
+  utimesSync(`${target}/empty/of/all`, 1, 1);
+  await line.ok(words, { env: REPOSITORY });
+  assertSameTrees(tree, target);
 });
 
 test('what a user may back up and restore comes back the same', async (context) => {
@@ -142,8 +161,12 @@ test('paths over 4,096 bytes come back the same', async (context) => {
   assert.deepEqual(statLines(line.path('out')), statLines(line.path('tree')));
   // Programs that know no longer paths see the same in archives of both.
   const archive = (folder: string) =>
-    execFileSync('sh', ['-c', 'tar --xattrs -C "$1" --sort=name -c . | sha256sum', 'sh', line.path(folder)]);
-  assert.deepEqual(archive('out'), archive('tree'));
+    execFileSync(
+      'sh',
+      ['-c', 'tar --format=gnu --sort=name -C "$1" -c . | sha256sum', 'sh', line.path(folder)],
+      { encoding: 'latin1' },
+    );
+  assert.equal(archive('out'), archive('tree'));
   const again = await line.ok(['backup', '--json', 'tree'], { env: REPOSITORY });
   assert.equal(JSON.parse(again.trim().split('\n').at(-1)!).files_unmodified, 5);
 });

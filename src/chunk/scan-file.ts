@@ -15,6 +15,7 @@ import {
 } from './tasks.ts';
 
 const NO_BYTES = new Uint8Array(0);
+const NO_MATCHES = new Int32Array(0);
 
 /** Cuts the bytes that are in a slab: whole chunks, and the last one when the data ends. */
 function cutAll(
@@ -100,7 +101,7 @@ export function scanFile(
       const holes = extents.holes.filter((hole) => hole.before < used || isAll);
       const matches =
         task.known === undefined
-          ? NO_BYTES
+          ? NO_MATCHES
           : matchSegments(
               task.known,
               chunks.filter(({ id }) => !old.has(Buffer.from(id).toString('latin1'))),
@@ -129,7 +130,7 @@ export function scanFile(
       chunks: [],
       holes: new Float64Array(0),
       next: undefined,
-      matches: NO_BYTES,
+      matches: NO_MATCHES,
       attributes: attributes.done(),
     };
   }
@@ -221,15 +222,15 @@ function idSet(known: KnownSegments | undefined): Set<string> {
   return ids;
 }
 
-/** Which of the known segments the file still has at their places, looked for only in chunks that are new. */
+/** Where the file still has known segments at their places, looked for only in chunks that are new. */
 function matchSegments(
   known: KnownSegments,
   fresh: readonly ScannedChunk[],
   extents: Extents,
   slab: Uint8Array,
   secrets: DomainSecrets,
-): Uint8Array {
-  const matches = new Uint8Array(known.positions.length);
+): Int32Array {
+  const matches = new Int32Array(known.positions.length).fill(-1);
   if (fresh.length === 0) return matches;
   for (let i = 0; i < matches.length; i++) {
     const length = known.lengths[i];
@@ -241,7 +242,7 @@ function matchSegments(
     )
       continue;
     const hash = secrets.segmentHash(slab.subarray(at, at + length));
-    if (Buffer.compare(hash, known.hashes.subarray(i * 16, i * 16 + 16)) === 0) matches[i] = 1;
+    if (Buffer.compare(hash, known.hashes.subarray(i * 16, i * 16 + 16)) === 0) matches[i] = at;
   }
   return matches;
 }

@@ -118,8 +118,8 @@ export interface ScanResult {
   readonly holes: Float64Array;
   /** Where the next part begins; undefined at the end of the file. */
   readonly next: number | undefined;
-  /** One byte for each known segment: 1 where the file still has it. */
-  readonly matches: Uint8Array;
+  /** For each known segment the byte of the slab from which on the file still has it, or −1. */
+  readonly matches: Int32Array;
   readonly attributes: FileAttributes;
 }
 

@@ -27,7 +27,7 @@ import { TargetFolders } from './target-folders.ts';
 import { verifyRestored } from './verify.ts';
 
 /** Entries that are kept in memory for the passes after the first; with more of them the index is walked again. */
-const DEFERRED_MAX = 2;
+const DEFERRED_MAX = 100_000;
 
 /**
  * Restores an image, or a part of it, below a folder. Passes over the index, in the order of its keys:

@@ -26,7 +26,7 @@ import {
   utimensAt,
 } from '../../src/os/mod.ts';
 
-/** Whether these tests may make what only root may. */
+/** Whether whoever runs this may make what only root may. */
 export const IS_ROOT: boolean = process.getuid!() === 0;
 
 const KIB = 1024;
@@ -65,12 +65,6 @@ function run(program: string, ...words: string[]): void {
   execFileSync(program, words, { stdio: ['ignore', 'ignore', 'pipe'] });
 }
 
-/** Does what a file system may not know; then the tree is without it. */
-function where(isPossible: boolean, make: () => void): void {
-  if (!isPossible) return;
-  make();
-}
-
 /** A file of `size` bytes that has data only at `islands`, in pairs of offset and length. */
 export function writeSparse(path: string, size: number, islands: readonly [number, number][]): void {
   writeFileSync(path, '');
@@ -87,8 +81,10 @@ function setTime(path: string, seconds: number, nanoseconds: number): void {
 /**
  * A tree with every kind of inode and attribute that whoever runs this may make: as root devices,
  * owners, capabilities, flags and the attributes of the system as well.
+ *
+ * @param options.entries how many files its largest folder has
  */
-export function makeOddTree(root: string): void {
+export function makeOddTree(root: string, { entries = 100 } = {}): void {
   mkdirSync(root);
   const folder = (name: string): string => {
     mkdirSync(`${root}/${name}`, { recursive: true });
@@ -102,11 +98,11 @@ export function makeOddTree(root: string): void {
   makeAttributes(folder('attributes'));
   makeModes(folder('modes'));
   const many = folder('many');
-  for (let i = 0; i < 20_000; i++) writeFileSync(`${many}/${i}`, i % 4 === 0 ? `${i}` : '');
+  for (let i = 0; i < entries; i++) writeFileSync(`${many}/${i}`, i % 4 === 0 ? `${i}` : '');
   makeTimes(folder('times'));
   for (const [i, name] of ['empty', 'empty/of', 'empty/of/all', '.'].reverse().entries())
     setTime(folder(name), 1_000_000_000 + i, 123_456_789 * i);
-  where(IS_ROOT, () => makeFlags(folder('flags')));
+  if (IS_ROOT) makeFlags(folder('flags'));
 }
 
 function makeSizes(first: string, second: string): void {
@@ -137,12 +133,12 @@ function makeTypes(folder: string): void {
   symlinkAt('/x'.repeat(2000), AT_FDCWD, `${folder}/long target`);
   mknodAt(AT_FDCWD, `${folder}/fifo`, S_IFIFO | 0o620, { major: 0, minor: 0 });
   mknodAt(AT_FDCWD, `${folder}/socket`, S_IFSOCK | 0o751, { major: 0, minor: 0 });
-  where(IS_ROOT, () => {
+  if (IS_ROOT) {
     mknodAt(AT_FDCWD, `${folder}/null`, S_IFCHR | 0o666, { major: 1, minor: 3 });
     mknodAt(AT_FDCWD, `${folder}/large numbers`, S_IFCHR | 0o600, { major: 4095, minor: 1_048_575 });
     mknodAt(AT_FDCWD, `${folder}/block`, S_IFBLK | 0o640, { major: 7, minor: 300 });
     chownSync(`${folder}/block`, 0, 6);
-  });
+  }
   for (const name of ['symlink', 'fifo', 'socket']) setTime(`${folder}/${name}`, -1, 999_999_999);
 }
 
@@ -191,7 +187,7 @@ function makeAttributes(folder: string): void {
   run('setfacl', '-d', '-m', 'u:12345:rx,g::r,o::-', `${folder}/default`);
   writeFileSync(`${folder}/default/heir`, 'takes the default of its folder');
   mkdirSync(`${folder}/default/folder`);
-  where(IS_ROOT, () => {
+  if (IS_ROOT) {
     symlinkSync('file', `${folder}/symlink`);
     run('setfattr', '-h', '-n', 'trusted.link', '-v', 'of a link', `${folder}/symlink`);
     run('setfattr', '-n', 'trusted.test', '-v', 'trusted', `${folder}/file`);
@@ -202,7 +198,7 @@ function makeAttributes(folder: string): void {
     run('setcap', 'cap_net_raw,cap_chown+ep', `${folder}/capable`);
     mknodAt(AT_FDCWD, `${folder}/null`, S_IFCHR | 0o640, { major: 1, minor: 3 });
     run('setfacl', '-m', 'u:12345:rw', `${folder}/null`);
-  });
+  }
 }
 
 function makeModes(folder: string): void {
@@ -212,10 +208,10 @@ function makeModes(folder: string): void {
     if (IS_ROOT || mode & 0o400) writeFileSync(`${folder}/file ${name}`, name);
     mkdirSync(`${folder}/folder ${name}`);
     if (IS_ROOT || (mode & 0o500) === 0o500) writeFileSync(`${folder}/folder ${name}/within`, name);
-    where(IS_ROOT, () => {
+    if (IS_ROOT) {
       chownSync(`${folder}/file ${name}`, 1000 + mode, 2000 + mode);
       chownSync(`${folder}/folder ${name}`, 4_000_000_000, 65_534);
-    });
+    }
     if (IS_ROOT || mode & 0o400) chmodSync(`${folder}/file ${name}`, mode);
     if (IS_ROOT || (mode & 0o500) === 0o500) chmodSync(`${folder}/folder ${name}`, mode);
   }
@@ -243,7 +239,7 @@ function makeTimes(folder: string): void {
   }
 }
 
-/** Flags of chattr that most file systems know; {@link unlock} takes back those that forbid removal. */
+/** Flags of chattr that most file systems know; {@link emptyFolder} takes back those that forbid removal. */
 function makeFlags(folder: string): void {
   const flags = { nodump: 'd', noatime: 'A', sync: 'S', immutable: 'i', append: 'a', both: 'dA' };
   for (const [name, letters] of Object.entries(flags)) {
@@ -257,11 +253,10 @@ function makeFlags(folder: string): void {
   run('chattr', '+i', `${folder}/linked`);
 }
 
-/** Makes a tree removable, and removes it. */
-export function removeTree(root: string): void {
-  if (IS_ROOT) execFileSync('sh', ['-c', 'chattr -R -f -i -a "$1" 2>/dev/null; true', 'sh', root]);
-  else execFileSync('sh', ['-c', 'chmod -R u+rwx "$1" 2>/dev/null; true', 'sh', root]);
-  execFileSync('rm', ['-rf', root]);
+/** Empties a folder, whatever flags, modes and depths are in it. */
+export function emptyFolder(folder: string): void {
+  const unlock = IS_ROOT ? 'chattr -R -f -ia "$1"' : 'chmod -R u+rwx "$1"';
+  execFileSync('sh', ['-c', `${unlock}; find "$1" -mindepth 1 -delete`, 'sh', folder], { stdio: 'ignore' });
 }
 
 /** Folders in folders until the path is longer than `length` bytes, and at the end a file and a symlink. */

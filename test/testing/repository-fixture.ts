@@ -27,6 +27,10 @@ import {
 } from '../../src/operations/mod.ts';
 import { type Image, Repository } from '../../src/repository/mod.ts';
 import { type ObjectStore, openFolderStore } from '../../src/store/mod.ts';
+import { root } from '../../tools/project.ts';
+
+// Most of the time of these tests is threads that load the program.
+process.env.NODE_COMPILE_CACHE ??= join(root, 'node_modules/.cache/compile');
 
 /** A new folder, in memory where the system has such: thousands of fsyncs cost nothing there. */
 export function temporaryFolder(): string {
@@ -85,6 +89,7 @@ export async function backUp(
     dryRun: false,
     force: false,
     compression: 'auto',
+    readConcurrency: 1,
     leaveOut: [],
     program: 'test',
   });
