@@ -1,4 +1,4 @@
-import { type BoundedQueue, type ByteString, equalBytes } from '../base/mod.ts';
+import { type BoundedQueue, type ByteString, equalBytes, isEverfullError } from '../base/mod.ts';
 import {
   type ChildRef,
   type Content,
@@ -18,9 +18,9 @@ import {
 import { type NodeSink, TreeBuilder, type TreeRoot } from '../image/mod.ts';
 import type { WriteSession } from '../repository/mod.ts';
 import type { ChunkGroup } from './chunk-group.ts';
-import type { Captured, EntryItem, Item, LeafItem, UnchangedLink } from './item.ts';
+import type { Captured, EntryItem, FirstLink, Item, LeafItem } from './item.ts';
 import { type LongFile, UnreadableFile } from './long-file.ts';
-import { removeSegments, writeSegments } from './segment-files.ts';
+import type { SegmentWriter } from './segment-files.ts';
 import { timeOf, typeOf, Word } from './stat-words.ts';
 import type { TrackLogWriter } from './track-log.ts';
 
@@ -35,7 +35,7 @@ export interface AssembleOptions {
   /** Undefined where there is no place for a log. */
   readonly log: TrackLogWriter | undefined;
   /** Where segment entries go; undefined where none are kept. */
-  readonly segmentFolder: string | undefined;
+  readonly segments: SegmentWriter | undefined;
   /** Whether equal stat words will mean next time that the file did not change. */
   isTrusted(words: Uint32Array): boolean;
   captureLong(item: EntryItem, isSparse: boolean): Promise<LongFile>;
@@ -81,8 +81,9 @@ export class Assembler {
   }
 
   #leaf({ records, leaf }: LeafItem): void {
-    const { log } = this.#options;
-    if (!this.#builder.atLeafStart) {
+    const { log, session } = this.#options;
+    // A node that the repository lost is made again of its entries.
+    if (!this.#builder.atLeafStart || !session.has(leaf.id)) {
       for (const record of records) this.#record(record);
       return;
     }
@@ -132,7 +133,10 @@ export class Assembler {
     this.changed = true;
     const captured = await this.#captured(item);
     if (captured === undefined) return;
-    item.captured = captured;
+    if (item.first !== undefined) {
+      item.first.captured = captured;
+      item.first.words = item.words;
+    }
     const content = await this.#content(captured);
     const type = typeOf(item.words)!;
     const { words } = item;
@@ -161,7 +165,8 @@ export class Assembler {
       checkKey(item.key);
       value = encodeEntry(entry);
     } catch (error) {
-      failed(item.path, { code: 'EINVAL', message: (error as Error).message });
+      if (!isEverfullError(error, 'limit')) throw error;
+      failed(item.path, { code: 'EINVAL', message: error.message });
       return;
     }
     const trusted = !captured.changedWhileRead && this.#options.isTrusted(words);
@@ -182,7 +187,7 @@ export class Assembler {
     if (source === undefined || item.captured !== undefined) return item.captured;
     if ('sameAs' in source) {
       const { sameAs } = source;
-      const captured = 'kind' in sameAs ? sameAs.captured : capturedBefore(sameAs);
+      const captured = sameAs.captured ?? capturedBefore(sameAs);
       if (captured !== undefined) {
         item.words = sameAs.words;
         return captured;
@@ -201,11 +206,9 @@ export class Assembler {
   }
 
   #long(item: EntryItem, file: LongFile): Captured {
-    const { segmentFolder } = this.#options;
-    if (segmentFolder !== undefined) {
-      if (file.segments !== undefined) writeSegments(segmentFolder, file.segments);
-      if (file.replaces !== undefined) removeSegments(segmentFolder, file.replaces);
-    }
+    const { segments } = this.#options;
+    if (file.replaces !== undefined) segments?.replaces(file.replaces);
+    if (file.segments !== undefined) segments?.write(file.segments);
     item.words = file.words;
     return {
       fingerprint: file.fingerprint,
@@ -232,7 +235,8 @@ export class Assembler {
   }
 }
 
-function capturedBefore({ value }: UnchangedLink): Captured {
+function capturedBefore({ value }: FirstLink): Captured | undefined {
+  if (value === undefined) return undefined;
   const { fingerprint, content, xattrs, inodeFlags, target } = decodeEntry(value);
   return { fingerprint, content, xattrs, inodeFlags, target, changedWhileRead: false };
 }

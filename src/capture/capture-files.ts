@@ -1,4 +1,11 @@
-import { BoundedQueue, type ByteString, type Clock, EverfullError, threadCount } from '../base/mod.ts';
+import {
+  BoundedQueue,
+  type ByteString,
+  type Clock,
+  EverfullError,
+  isEverfullError,
+  threadCount,
+} from '../base/mod.ts';
 import { ChunkPipeline, type CompressionMode } from '../chunk/mod.ts';
 import { decodeEntry, EntryType, type PathKey } from '../format/mod.ts';
 import { leavesInRange, lookUp, type NodeSource, type TreeRoot } from '../image/mod.ts';
@@ -11,10 +18,10 @@ import { type EntryItem, type Item, weightOf } from './item.ts';
 import { KnownFiles } from './known-files.ts';
 import { captureLongFile, type LongFile, type LongFileTools } from './long-file.ts';
 import { Producer } from './produce.ts';
-import { readSegments, SEGMENTED_BYTES_MAX, SEGMENTED_BYTES_MIN } from './segment-files.ts';
+import { readSegments, SEGMENTED_BYTES_MAX, SEGMENTED_BYTES_MIN, SegmentWriter } from './segment-files.ts';
 import type { Selection } from './select/mod.ts';
 import { inodeOf, isTrusted, sizeOf } from './stat-words.ts';
-import { datasetFolder, republish, type TrackedImage, TrackLog, TrackLogWriter } from './track-log.ts';
+import { datasetFolder, type TrackedImage, TrackLog, TrackLogWriter } from './track-log.ts';
 import { walk } from './walk.ts';
 
 /** Entries between the walk and the decision. */
@@ -83,6 +90,7 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
   const log = openLog(folder, options);
   const logFolder = options.dryRun ? undefined : folder;
   const writer = logFolder === undefined ? undefined : new TrackLogWriter(logFolder);
+  const segments = logFolder === undefined ? undefined : new SegmentWriter(logFolder);
   const began = options.clock.now();
   const mapped = logFolder === undefined ? new Set<number>() : writablyMappedInodes();
   const threads = options.threads ?? threadCount();
@@ -139,8 +147,9 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
     });
   /** What the base has under a key, where the track log should know it and does not. */
   const forgotten = async (key: PathKey): Promise<Uint8Array | undefined> => {
-    if (options.base === undefined || (log !== undefined && log.damage === undefined)) return undefined;
-    return (await lookUp(nodesOf(repository), indexOf(options.base), key))?.value;
+    const { base } = options;
+    if (base === undefined || (log !== undefined && log.damage === undefined)) return undefined;
+    return (await unlessLost(() => lookUp(nodesOf(repository), indexOf(base), key)))?.value;
   };
   const group = new ChunkGroup(pipeline, session, counts);
   let known: Promise<KnownFiles> | undefined;
@@ -158,6 +167,7 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
   const decider = new Decider({
     pipeline,
     group,
+    session,
     failed: events.failed,
     read: events.read,
     captureLong,
@@ -172,7 +182,7 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
     session,
     group,
     log: writer,
-    segmentFolder: logFolder,
+    segments,
     isTrusted: (words) => isTrusted(words, began) && !mapped.has(inodeOf(words)),
     captureLong,
     failed: events.failed,
@@ -202,6 +212,7 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
         .then(() => toDecide.close())
         .catch(fail),
     ]);
+    check();
     if (log?.damage !== undefined)
       events.notice(`The track log was damaged: the files after it were read again (${log.damage.message})`);
     const unchanged =
@@ -216,7 +227,6 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
       deleted: producer.deleted,
       usedTrackLog: log !== undefined,
       publish(image) {
-        if (logFolder === undefined) return;
         const tracked: TrackedImage = {
           repositoryId: repository.config.repositoryId,
           dataset,
@@ -224,12 +234,14 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
           sequence: image.sequence,
           root,
         };
-        if (unchanged) {
-          writer?.discard();
-          republish(logFolder, log, tracked);
-        } else {
-          writer?.publish(tracked);
-        }
+        if (unchanged) writer?.republish(log, tracked);
+        else writer?.publish(tracked);
+        segments?.publish();
+        const failure = writer?.failure ?? segments?.failure;
+        if (failure !== undefined)
+          events.notice(
+            `The track log could not be written: the next backup takes longer (${failure.message})`,
+          );
       },
       discard: () => writer?.discard(),
     };
@@ -275,9 +287,21 @@ async function knownFiles(
     }
   }
   for (const image of base === undefined ? related : [base])
-    for await (const leaf of leavesInRange(nodesOf(repository), indexOf(image)))
-      for (const { value } of leaf) addKnown(known, value);
+    await unlessLost(async () => {
+      for await (const leaf of leavesInRange(nodesOf(repository), indexOf(image)))
+        for (const { value } of leaf) addKnown(known, value);
+    });
   return known;
+}
+
+/** What an older image knows saves work; where it cannot be read the work is done. */
+async function unlessLost<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isEverfullError(error, 'damaged', 'object-missing', 'repository-newer')) throw error;
+    return undefined;
+  }
 }
 
 function nodesOf(repository: Repository): NodeSource {
@@ -294,7 +318,8 @@ function addKnown(known: KnownFiles, value: Uint8Array): void {
   const { content, fingerprint } = decodeEntry(value);
   if (content === undefined || 'root' in content || content.pieces.length !== 1) return;
   const [{ chunk, offset, length }] = content.pieces;
-  if (chunk !== undefined) known.add(fingerprint!, { chunk: { id: chunk }, offset, length });
+  // A copy: the id is a view of a whole page of the log, or of a node.
+  if (chunk !== undefined) known.add(fingerprint!, { chunk: { id: Buffer.from(chunk) }, offset, length });
 }
 
 /** Runs at most `count` jobs at once, in the order in which they come. */

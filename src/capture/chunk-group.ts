@@ -70,11 +70,12 @@ export class ChunkGroup {
       });
       storeChunk(this.#session, sealed, this.#pipeline.memory(memory), this.#counts);
       ref.id = sealed.id;
+      this.#wake();
+      // Held until then, the memory keeps those who add from going faster than the store takes.
+      await this.#session.room();
     } finally {
       this.#pipeline.pools.groups.release(memory);
     }
-    this.#wake();
-    await this.#session.room();
   }
 
   #wake(): void {
@@ -91,6 +92,14 @@ export class ChunkGroup {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     return ref.id;
+  }
+
+  /** Gives back the memory of the open chunk, which nobody will refer to. */
+  abandon(): void {
+    if (this.#memory < 0) return;
+    this.#pipeline.pools.groups.release(this.#memory);
+    this.#memory = -1;
+    this.#bytes = 0;
   }
 
   /** Ends the open chunk and waits until all are with the session. */

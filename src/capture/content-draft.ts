@@ -1,6 +1,13 @@
 import { type Content, FrameKind, INLINE_PIECES_MAX, type Piece } from '../format/mod.ts';
 import { type NodeSink, TreeBuilder } from '../image/mod.ts';
+import type { WriteSession } from '../repository/mod.ts';
 import type { ChunkRef } from './known-files.ts';
+
+/** Whether the chunks or the tree that a content names directly are in the repository. */
+export function refersToStored(content: Content, session: Pick<WriteSession, 'has'>): boolean {
+  if ('root' in content) return session.has(content.root);
+  return content.pieces.every(({ chunk }) => chunk === undefined || session.has(chunk));
+}
 
 interface DraftPiece {
   length: number;

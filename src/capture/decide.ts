@@ -2,7 +2,9 @@ import { type BoundedQueue, type ByteString, errnoOf } from '../base/mod.ts';
 import { type ChunkPipeline, type ReadResult, ReadStatus, SMALL_FILE_BYTES_MAX } from '../chunk/mod.ts';
 import { decodeEntry, EntryType } from '../format/mod.ts';
 import { reachPath, StatBuffer } from '../os/mod.ts';
+import type { WriteSession } from '../repository/mod.ts';
 import type { ChunkGroup } from './chunk-group.ts';
+import { refersToStored } from './content-draft.ts';
 import { type Captured, type EntryItem, type Item, weightOf } from './item.ts';
 import type { KnownFiles } from './known-files.ts';
 import type { LongFile } from './long-file.ts';
@@ -18,6 +20,7 @@ export const WAITING_MAX = 16_000;
 export interface DecideOptions {
   readonly pipeline: ChunkPipeline;
   readonly group: ChunkGroup;
+  readonly session: WriteSession;
   /** The files of the last image, read when the first new file comes. */
   known(): Promise<KnownFiles>;
   captureLong(item: EntryItem, isSparse: boolean): Promise<LongFile>;
@@ -118,7 +121,7 @@ export class Decider {
     result: ReadResult,
     changedWhileRead: boolean,
   ): Promise<Captured> {
-    const { group, known, read } = this.#options;
+    const { group, session, known, read } = this.#options;
     const length = result.lengths[index];
     const fingerprint = result.fingerprints.slice(index * 32, index * 32 + 32);
     const { inodeFlags, xattrs } = result.attributes;
@@ -133,13 +136,19 @@ export class Decider {
     read(length);
     if (length === 0) return { ...rest, content: { pieces: [] } };
     const before = item.before === undefined ? undefined : decodeEntry(item.before.value);
-    if (before?.type === EntryType.file && Buffer.compare(before.fingerprint!, fingerprint) === 0)
+    // What the repository lost is stored anew, now that its bytes are at hand.
+    if (
+      before?.type === EntryType.file &&
+      Buffer.compare(before.fingerprint!, fingerprint) === 0 &&
+      refersToStored(before.content!, session)
+    )
       return { ...rest, content: before.content };
     const files = await known();
     const place = files.find(fingerprint);
-    if (place !== undefined && place.length === length) return { ...rest, content: place };
+    if (place?.length === length && (place.chunk.id === undefined || session.has(place.chunk.id)))
+      return { ...rest, content: place };
     const { chunk, offset } = await group.add(batch.bytes(index, length));
-    files.add(fingerprint, { chunk, offset, length });
+    files.set(fingerprint, { chunk, offset, length });
     return { ...rest, content: { chunk, offset, length } };
   }
 }

@@ -42,22 +42,26 @@ export interface EntryItem {
   /** What the last image had under this key. */
   readonly before: TrackRecord | undefined;
   /** The first path in key order of the same inode, if it has several. */
-  linkGroup: ByteString | undefined;
+  readonly linkGroup: ByteString | undefined;
   /** Where its content comes from. */
   source:
     | { readonly batch: ReadBatch; readonly index: number }
     | { readonly long: Promise<LongFile> }
-    | { readonly sameAs: EntryItem | UnchangedLink }
+    | { readonly sameAs: FirstLink }
     | undefined;
+  /** Of the first path of an inode with several: where the others look. */
+  readonly first: FirstLink | undefined;
   captured: Captured | undefined;
 }
 
-/** The first path of an inode with several, which is as the last image has it. */
-export interface UnchangedLink {
+/** The first path in key order of an inode with several. Kept to the end of the walk, so it holds no more than it must. */
+export interface FirstLink {
   readonly path: ByteString;
-  /** The encoded entry. */
-  readonly value: Uint8Array;
-  readonly words: Uint32Array;
+  words: Uint32Array;
+  /** The encoded entry, where it is as the last image has it. */
+  readonly value: Uint8Array | undefined;
+  /** What was found, once it was read; undefined for ever where it could not be. */
+  captured: Captured | undefined;
 }
 
 export type Item = LeafItem | RecordItem | EntryItem;

@@ -42,11 +42,25 @@ export class KnownFiles {
 
   /** The first to come is kept: duplicates resolve in key order. */
   add(fingerprint: Uint8Array, place: KnownPlace): void {
-    if (this.#count >= this.#filesMax || this.#find(fingerprint) >= 0) return;
+    if (this.#find(fingerprint) < 0) this.set(fingerprint, place);
+  }
+
+  /** Takes the place of what was known of the file. */
+  set(fingerprint: Uint8Array, place: KnownPlace): void {
+    const known = this.#find(fingerprint);
+    if (known < 0 && this.#count >= this.#filesMax) return;
     if (!sameChunk(place.chunk, this.#lastChunk)) {
       this.#lastChunk = place.chunk;
       this.#chunks.push(place.chunk);
     }
+    if (known < 0) this.#append(fingerprint);
+    const at = (known < 0 ? this.#count - 1 : known) * ROW_BYTES + ID_BYTES;
+    this.#rows.writeUInt32LE(this.#chunks.length - 1, at);
+    this.#rows.writeUInt32LE(place.offset, at + 4);
+    this.#rows.writeUInt32LE(place.length, at + 8);
+  }
+
+  #append(fingerprint: Uint8Array): void {
     if ((this.#count + 1) * 2 > this.#slots.length) {
       this.#slots = new Int32Array(this.#slots.length * 2);
       for (let row = 0; row < this.#count; row++) this.#occupy(row);
@@ -54,9 +68,6 @@ export class KnownFiles {
     const at = this.#count * ROW_BYTES;
     if (at === this.#rows.length) this.#rows = Buffer.concat([this.#rows], this.#rows.length * 2);
     this.#rows.set(fingerprint, at);
-    this.#rows.writeUInt32LE(this.#chunks.length - 1, at + ID_BYTES);
-    this.#rows.writeUInt32LE(place.offset, at + ID_BYTES + 4);
-    this.#rows.writeUInt32LE(place.length, at + ID_BYTES + 8);
     this.#occupy(this.#count++);
   }
 

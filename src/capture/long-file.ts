@@ -22,7 +22,7 @@ import type { NodeSink } from '../image/mod.ts';
 import { reachPath, StatBuffer } from '../os/mod.ts';
 import type { WriteSession } from '../repository/mod.ts';
 import { ChunkGroup, type StoredCounts, storeChunk } from './chunk-group.ts';
-import { ContentDraft } from './content-draft.ts';
+import { ContentDraft, refersToStored } from './content-draft.ts';
 import type { ChunkRef } from './known-files.ts';
 import type { OldSegments } from './segment-files.ts';
 import { sizeOf, statFields, wordsOf } from './stat-words.ts';
@@ -140,50 +140,57 @@ class LongFileReader {
 
   /** Undefined where the file changed and may be begun again, or nothing is stored and the last image has another. */
   async run(mayRestart: boolean): Promise<LongFile | undefined> {
+    try {
+      return await this.#read(mayRestart);
+    } finally {
+      this.#group.abandon();
+      await Promise.all(this.#sealing);
+    }
+  }
+
+  async #read(mayRestart: boolean): Promise<LongFile | undefined> {
     const { pipeline, check, read } = this.#tools;
     const { path, isSparse, wantSegments, old, words } = this.#source;
     const stat = statFields(words);
     let changedWhileRead = false;
     let result: ScanResult;
     let position: number | undefined = 0;
-    try {
-      do {
-        check();
-        const slab = await pipeline.pools.scans.acquire();
-        try {
-          const near = old?.from(position, this.#shift);
-          result = await pipeline.run({
-            type: 'scan',
-            slab,
-            path,
-            stat,
-            position,
-            isSparse,
-            wantSegments,
-            known: near?.known,
-          });
-          if (result.failure !== undefined) throw new UnreadableFile(result.failure);
-          if (!result.isUnchanged) {
-            if (mayRestart) return undefined;
-            changedWhileRead = true;
-          }
-          await this.#take(result, slab, near?.first ?? 0);
-        } finally {
-          pipeline.pools.scans.release(slab);
+    do {
+      check();
+      const slab = await pipeline.pools.scans.acquire();
+      try {
+        const near = old?.from(position, this.#shift);
+        result = await pipeline.run({
+          type: 'scan',
+          slab,
+          path,
+          stat,
+          position,
+          isSparse,
+          wantSegments,
+          known: near?.known,
+        });
+        if (result.failure !== undefined) throw new UnreadableFile(result.failure);
+        if (!result.isUnchanged) {
+          if (mayRestart) return undefined;
+          changedWhileRead = true;
         }
-        read((result.next ?? this.#draft.length) - position);
-        position = result.next;
-      } while (position !== undefined);
-      await this.#group.finish();
-    } finally {
-      await Promise.all(this.#sealing);
-    }
+        await this.#take(result, slab, near?.first ?? 0);
+      } finally {
+        pipeline.pools.scans.release(slab);
+      }
+      read((result.next ?? this.#draft.length) - position);
+      position = result.next;
+    } while (position !== undefined);
+    await this.#group.finish();
+    await Promise.all(this.#sealing);
     if (this.#failure !== undefined) throw this.#failure;
     const { before } = this.#source;
     const fingerprint = longFingerprintOf(this.#tools.secrets, this.#ids, this.#holes);
     const isSame = before !== undefined && equalBytes(before.fingerprint!, fingerprint);
-    if (!this.#stores && !isSame) return undefined;
-    const content = isSame
+    const isThere = isSame && refersToStored(before.content!, this.#tools.session);
+    if (!this.#stores && !isThere) return undefined;
+    const content = isThere
       ? before.content!
       : await this.#draft.finish(this.#tools.boundarySeed, this.#tools.sink, (chunk) =>
           this.#group.settled(chunk),
@@ -218,7 +225,7 @@ class LongFileReader {
     for (const chunk of result.chunks) {
       emitHoles(at, true);
       const start = this.#draft.length;
-      const { pieces, hashes } = await this.#store(chunk, slab, result, firstSegment, start, hole);
+      const { pieces, hashes } = await this.#store(chunk, slab, result, firstSegment, start);
       for (const piece of pieces) {
         for (let done = 0; done < piece.length; ) {
           emitHoles(at, true);
@@ -247,26 +254,27 @@ class LongFileReader {
     result: ScanResult,
     firstSegment: number,
     start: number,
-    hole: number,
   ): Promise<{ pieces: { length: number; chunk: ChunkRef; offset: number }[]; hashes: Uint8Array }> {
     const { session } = this.#tools;
     const { old } = this.#source;
     const known = old?.find(chunk.id, start - this.#shift) ?? -1;
+    let hashes = chunk.segments;
     if (old !== undefined && known >= 0) {
       const before = old.chunks[known];
       const pieces = storedPieces(before);
+      // The scan does not hash what it knows, wherever its bytes are stored by now.
+      hashes = before.hashes;
       if (before.length === chunk.length && pieces.every((piece) => session.has(piece.chunk.id!))) {
         this.#shift = start - old.starts[known];
-        return { pieces, hashes: before.hashes };
+        return { pieces, hashes };
       }
     }
     const whole = [{ length: chunk.length, chunk: { id: chunk.id }, offset: 0 }];
-    if (!this.#stores || session.has(chunk.id)) return { pieces: whole, hashes: chunk.segments };
-    const sliced =
-      old === undefined ? undefined : await this.#slice(chunk, slab, result, old, firstSegment, start, hole);
-    if (sliced !== undefined) return { pieces: sliced, hashes: chunk.segments };
+    if (!this.#stores || session.has(chunk.id)) return { pieces: whole, hashes };
+    const sliced = old === undefined ? undefined : await this.#slice(chunk, slab, result, old, firstSegment);
+    if (sliced !== undefined) return { pieces: sliced, hashes };
     this.#toSeal.push({ at: chunk.at, length: chunk.length, id: chunk.id });
-    return { pieces: whole, hashes: chunk.segments };
+    return { pieces: whole, hashes };
   }
 
   /** Has the new chunks of a slab sealed in their places, while the next slab is read. */
@@ -299,11 +307,9 @@ class LongFileReader {
     result: ScanResult,
     old: OldSegments,
     firstSegment: number,
-    start: number,
-    hole: number,
   ) {
     const { session, pipeline } = this.#tools;
-    const { matches, holes } = result;
+    const { matches } = result;
     const pieces: { length: number; chunk: ChunkRef; offset: number }[] = [];
     const fresh: { piece: number; at: number; length: number }[] = [];
     const addFresh = (from: number, to: number) => {
@@ -313,19 +319,12 @@ class LongFileReader {
         pieces.push({ length, chunk: { id: undefined }, offset: 0 });
       }
     };
-    // Places in the file to places in the chunk: the holes that lie within it are taken out.
-    const inChunk = (position: number): number => {
-      let offset = position - start;
-      for (let i = hole; i < holes.length && holes[i] < chunk.at + chunk.length; i += 2)
-        if (holes[i] - chunk.at < offset) offset -= holes[i + 1];
-      return offset;
-    };
     let done = 0;
     for (let i = 0; i < matches.length; i++) {
-      if (matches[i] === 0) continue;
+      if (matches[i] < 0) continue;
       const { chunk: owner, offset } = old.owner(firstSegment + i);
       const length = Math.min(SEGMENT_BYTES, owner.length - offset);
-      const at = inChunk(old.positionOf(firstSegment + i) + this.#shift);
+      const at = matches[i] - chunk.at;
       if (at < done || at + length > chunk.length) continue;
       const slices = slicesOf(storedPieces(owner), offset, length);
       if (!slices.every((slice) => session.has(slice.chunk.id!))) continue;

@@ -19,7 +19,7 @@ import {
   xattrsAt,
   xattrsOfFd,
 } from '../os/mod.ts';
-import type { Captured, EntryItem, Item, UnchangedLink } from './item.ts';
+import type { Captured, EntryItem, FirstLink, Item } from './item.ts';
 import type { LongFile } from './long-file.ts';
 import { ReadBatch } from './read-batch.ts';
 import { sizeOf, typeOf, wordsOf } from './stat-words.ts';
@@ -49,7 +49,7 @@ export class Producer {
   readonly #queue: BoundedQueue<Item>;
   readonly #options: ProduceOptions;
   /** The first path of each inode with several. */
-  readonly #links = new Map<string, EntryItem | UnchangedLink>();
+  readonly #links = new Map<string, FirstLink>();
   #record: TrackRecord | undefined;
   /** Unchanged records since the start of a leaf. */
   #run: TrackRecord[] = [];
@@ -96,6 +96,7 @@ export class Producer {
         await this.#dispatch(false);
       }
     }
+    check();
     this.#seek(undefined);
     this.#breakRun();
     await this.#dispatch(true);
@@ -140,6 +141,7 @@ export class Producer {
         path: entry.folder + entry.name,
         value: Buffer.from(value),
         words: statWords.slice(),
+        captured: undefined,
       });
     }
     if (!this.#inRun) {
@@ -161,9 +163,9 @@ export class Producer {
     this.#inRun = false;
   }
 
-  #remember(entry: WalkedEntry, item: EntryItem | UnchangedLink): void {
+  #remember(entry: WalkedEntry, first: FirstLink): void {
     const inode = linkNumber(entry);
-    if (!this.#links.has(inode)) this.#links.set(inode, item);
+    if (!this.#links.has(inode)) this.#links.set(inode, first);
   }
 
   #capture(entry: WalkedEntry, before: TrackRecord | undefined): EntryItem | undefined {
@@ -171,6 +173,11 @@ export class Producer {
     const type = typeOf(words);
     const path = entry.key === '' ? '/' : entry.folder + entry.name;
     if (type === undefined) return undefined;
+    const sameAs = isLinked(entry) ? this.#links.get(linkNumber(entry)) : undefined;
+    const first =
+      isLinked(entry) && sameAs === undefined
+        ? { path, words, value: undefined, captured: undefined }
+        : undefined;
     const item: EntryItem = {
       kind: 'entry',
       key: entry.key,
@@ -179,15 +186,12 @@ export class Producer {
       isAncestor: entry.isAncestor,
       before,
       rdev: [entry.stat.rdevMajor, entry.stat.rdevMinor],
-      linkGroup: undefined,
-      source: undefined,
+      linkGroup: (sameAs ?? first)?.path,
+      source: sameAs === undefined ? undefined : { sameAs },
+      first,
       captured: undefined,
     };
-    if (isLinked(entry)) {
-      const sameAs = this.#links.get(linkNumber(entry));
-      if (sameAs !== undefined) return { ...item, linkGroup: sameAs.path, source: { sameAs } };
-      item.linkGroup = path;
-    }
+    if (sameAs !== undefined) return item;
     try {
       if (type === EntryType.file) this.#read(item, entry);
       else item.captured = captureOther(entry, type);
@@ -197,7 +201,7 @@ export class Producer {
       if (code !== 'ENOENT') this.#options.failed(path, { code, message: (error as Error).message });
       return undefined;
     }
-    if (isLinked(entry)) this.#remember(entry, item);
+    if (first !== undefined) this.#remember(entry, first);
     return item;
   }
 

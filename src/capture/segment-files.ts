@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { equalBytes, errnoOf, hexOf, isEverfullError } from '../base/mod.ts';
 import { type KnownSegments, SCAN_BYTES } from '../chunk/mod.ts';
@@ -34,16 +35,51 @@ export function readSegments(folder: string, fingerprint: Uint8Array): OldSegmen
   }
 }
 
-/** Losing them costs space, so they are renamed into place but not synced. */
-export function writeSegments(folder: string, file: SegmentFile): void {
-  const path = pathOf(folder, file.fingerprint);
-  mkdirSync(`${folder}/segments`, { recursive: true, mode: 0o700 });
-  writeFileSync(`${path}.new`, segmentFileRecord.encode(file, digest), { mode: 0o600 });
-  renameSync(`${path}.new`, path);
-}
+/**
+ * Keeps the segment entries of a backup's long files. Losing them costs space, so they are renamed into
+ * place but not synced, and a folder that cannot be written is no failure of the backup.
+ */
+export class SegmentWriter {
+  readonly #folder: string;
+  readonly #replaced = new Set<string>();
+  /** Why entries are not kept. */
+  failure: Error | undefined;
 
-export function removeSegments(folder: string, fingerprint: Uint8Array): void {
-  rmSync(pathOf(folder, fingerprint), { force: true });
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  write(file: SegmentFile): void {
+    const path = pathOf(this.#folder, file.fingerprint);
+    this.#replaced.delete(path);
+    this.#attempt(() => {
+      mkdirSync(`${this.#folder}/segments`, { recursive: true, mode: 0o700 });
+      // Two backups may write the same.
+      const aside = `${path}.${randomBytes(8).toString('hex')}`;
+      writeFileSync(aside, segmentFileRecord.encode(file, digest), { mode: 0o600 });
+      renameSync(aside, path);
+    });
+  }
+
+  /** The file that had this fingerprint has another: its entries go once the image is committed. */
+  replaces(fingerprint: Uint8Array): void {
+    this.#replaced.add(pathOf(this.#folder, fingerprint));
+  }
+
+  publish(): void {
+    this.#attempt(() => {
+      for (const path of this.#replaced) rmSync(path, { force: true });
+    });
+  }
+
+  #attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (errnoOf(error) === undefined && !isEverfullError(error, 'limit')) throw error;
+      this.failure ??= error as Error;
+    }
+  }
 }
 
 /** How a long file was cut the last time, laid out by its places in the file. */
@@ -122,11 +158,6 @@ export class OldSegments {
       chunkIds.set(chunk.id, i * 32);
     });
     return { first, known: { positions, lengths: this.#lengths.slice(first, end), hashes, chunkIds } };
-  }
-
-  /** Where a segment began in the file. */
-  positionOf(segment: number): number {
-    return this.#positions[segment];
   }
 
   /** The chunk that a segment belongs to, and the segment's offset in it. */

@@ -10,7 +10,6 @@ import {
   readSync,
   renameSync,
   rmSync,
-  unlinkSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -124,18 +123,34 @@ export class TrackLog {
   }
 }
 
-/** Writes a track log aside; {@link publish} puts it in place of the last one. */
+/**
+ * Writes a track log aside; {@link publish} puts it in place of the last one. A folder that cannot be
+ * written costs the next backup time, so it is no failure of this one: see {@link failure}.
+ */
 export class TrackLogWriter {
   readonly #folder: string;
   readonly #file = randomBytes(16);
-  readonly #fd: number;
+  #fd: number | undefined;
+  /** Why the log is not kept. */
+  failure: Error | undefined;
   readonly #writer = new TrackPageWriter();
   readonly #pages: { bytes: number; records: number; digest: Uint8Array }[] = [];
 
   constructor(folder: string) {
     this.#folder = folder;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.#fd = openSync(this.#path, 'wx', 0o600);
+    this.#attempt(() => {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      this.#fd = openSync(this.#path, 'wx', 0o600);
+    });
+  }
+
+  #attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (errnoOf(error) === undefined && !isEverfullError(error, 'limit')) throw error;
+      this.failure ??= error as Error;
+    }
   }
 
   get #path(): string {
@@ -161,22 +176,45 @@ export class TrackLogWriter {
     if (this.#writer.length < least) return;
     const { records } = this.#writer;
     const bytes = this.#writer.take();
-    this.#pages.push({ bytes: bytes.length, records, digest: digest(bytes) });
-    for (let written = 0; written < bytes.length; ) written += writeSync(this.#fd, bytes, written);
+    if (this.failure !== undefined) return;
+    this.#attempt(() => {
+      for (let written = 0; written < bytes.length; ) written += writeSync(this.#fd!, bytes, written);
+      this.#pages.push({ bytes: bytes.length, records, digest: digest(bytes) });
+    });
   }
 
   /** Makes the log durable, and the one that the next backup compares with. Call it once the image is committed. */
   publish(tracked: TrackedImage): void {
     this.#endPage(1);
-    fsyncSync(this.#fd);
-    closeSync(this.#fd);
-    writeHead(this.#folder, { ...headOf(tracked), file: this.#file, pages: this.#pages });
-    removeOthers(this.#folder, hexOf(this.#file));
+    if (this.failure === undefined)
+      this.#attempt(() => {
+        fsyncSync(this.#fd!);
+        writeHead(this.#folder, { ...headOf(tracked), file: this.#file, pages: this.#pages });
+      });
+    if (this.failure !== undefined) {
+      this.discard();
+      return;
+    }
+    this.#close();
+    this.#attempt(() => removeOthers(this.#folder, hexOf(this.#file)));
+  }
+
+  #close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
   }
 
   discard(): void {
-    closeSync(this.#fd);
-    rmSync(this.#path, { force: true });
+    this.#close();
+    this.#attempt(() => rmSync(this.#path, { force: true }));
+  }
+
+  /** Says that the unchanged `log` describes a newer image. */
+  republish(log: TrackLog, tracked: TrackedImage): void {
+    this.discard();
+    this.#attempt(() =>
+      writeHead(this.#folder, { ...headOf(tracked), file: log.head.file, pages: log.head.pages }),
+    );
   }
 }
 
@@ -193,11 +231,6 @@ function headOf({ repositoryId, dataset, image, sequence, root }: TrackedImage) 
   };
 }
 
-/** Says that an unchanged log describes a newer image. */
-export function republish(folder: string, log: TrackLog, tracked: TrackedImage): void {
-  writeHead(folder, { ...headOf(tracked), file: log.head.file, pages: log.head.pages });
-}
-
 function writeHead(folder: string, head: TrackHead): void {
   const bytes = trackHeadRecord.encode(head, digest);
   if (bytes.length > RECORD_BYTES_MAX) throw new Error('the head of a track log is too long');
@@ -209,7 +242,8 @@ function writeHead(folder: string, head: TrackHead): void {
 /** Older logs, and those of backups that died. */
 function removeOthers(folder: string, file: string): void {
   for (const name of readdirSync(folder))
-    if (/^[0-9a-f]{32}$/.test(name) && name !== file) unlinkSync(`${folder}/${name}`);
+    if (/^([0-9a-f]{32}|head\.[0-9a-f]{16})$/.test(name) && name !== file)
+      rmSync(`${folder}/${name}`, { force: true });
 }
 
 export { STAT_WORDS };

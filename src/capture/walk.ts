@@ -99,9 +99,29 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
   function* enter(
     fd: number,
     path: ByteString,
-    rootDevice: number,
+    rootDevice: number | undefined,
     wanted: Wanted | undefined,
   ): Generator<WalkedEntry> {
+    let isKept = false;
+    try {
+      if (rootDevice === undefined) stat.fd(fd);
+      const device = rootDevice ?? deviceOf(stat);
+      const subfolders = yield* list(fd, path, device, wanted);
+      if (subfolders.length === 0) return;
+      isKept = stack.length < FOLDERS_OPEN_MAX;
+      stack.push({ fd: isKept ? fd : -1, path, subfolders, next: 0, rootDevice: device, wanted });
+    } finally {
+      if (!isKept) close(fd);
+    }
+  }
+
+  /** Yields the entries of a folder. The subfolders to look into. */
+  function* list(
+    fd: number,
+    path: ByteString,
+    rootDevice: number,
+    wanted: Wanted | undefined,
+  ): Generator<WalkedEntry, ByteString[]> {
     const isAncestor = wanted !== undefined && !wanted.isWhole;
     const prefix = folderPrefix(path === '/' ? '/' : path.slice(0, -1));
     const subfolders: ByteString[] = [];
@@ -156,25 +176,20 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
       yield entry;
       if (isFolder && !isMountPoint) subfolders.push(name);
     }
-    if (subfolders.length === 0) {
-      close(fd);
-      return;
-    }
-    const keep = stack.length < FOLDERS_OPEN_MAX;
-    if (!keep) close(fd);
-    stack.push({ fd: keep ? fd : -1, path, subfolders, next: 0, rootDevice, wanted });
+    return subfolders;
   }
 
   const wanted = wantedTree(options.paths);
-  const rootFd = openDirectory(AT_FDCWD, '/');
+  let rootFd = openDirectory(AT_FDCWD, '/');
   try {
     stat.fd(rootFd);
     entry.isAncestor = !wanted.isWhole;
     entry.folderFd = rootFd;
     entry.name = '.';
     yield entry;
-    stat.fd(rootFd);
-    yield* enter(rootFd, '/', deviceOf(stat), wanted);
+    const fd = rootFd;
+    rootFd = -1;
+    yield* enter(fd, '/', undefined, wanted);
     for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
       if (top.next === top.subfolders.length) {
         if (top.fd >= 0) close(top.fd);
@@ -186,17 +201,13 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
         top.wanted !== undefined && !top.wanted.isWhole ? top.wanted.children.get(name) : undefined;
       try {
         const fd = openFolder(top.fd, top.path, name, child !== undefined && !child.isWhole);
-        let rootDevice = top.rootDevice;
-        if (child !== undefined) {
-          stat.fd(fd);
-          rootDevice = deviceOf(stat);
-        }
-        yield* enter(fd, `${top.path}${name}/`, rootDevice, child);
+        yield* enter(fd, `${top.path}${name}/`, child === undefined ? top.rootDevice : undefined, child);
       } catch (error) {
         failed(top.path + name, error);
       }
     }
   } finally {
+    if (rootFd >= 0) close(rootFd);
     for (const folder of stack) if (folder.fd >= 0) close(folder.fd);
   }
 }

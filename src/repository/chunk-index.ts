@@ -213,9 +213,15 @@ export async function eachAtOnce<T>(
 ): Promise<void> {
   let next = 0;
   const run = async () => {
-    while (next < items.length) await work(items[next++]);
+    try {
+      while (next < items.length) await work(items[next++]);
+    } catch (error) {
+      next = items.length;
+      throw error;
+    }
   };
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, run));
+  const runs = await Promise.allSettled(Array.from({ length: Math.min(atOnce, items.length) }, run));
+  for (const ended of runs) if (ended.status === 'rejected') throw ended.reason;
 }
 
 export { segmentName };

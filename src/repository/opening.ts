@@ -42,6 +42,15 @@ export async function readConfig(store: ObjectStore): Promise<Config> {
   try {
     return configRecord.decode(await store.get(CONFIG, { limit: RECORD_BYTES_MAX }), digest);
   } catch (error) {
+    if (isEverfullError(error, 'damaged'))
+      throw new EverfullError(
+        'damaged',
+        `Could not open the repository at ${store.location}: its configuration is damaged`,
+        {
+          cause: error,
+          advice: `Put the file "${CONFIG}" back from a copy of the repository: it never changes, and nothing else is harmed.`,
+        },
+      );
     if (!isEverfullError(error, 'object-missing')) throw error;
     throw new EverfullError(
       'repository-missing',
@@ -79,11 +88,17 @@ export async function openKeyring(
       damage.push(error);
     }
   }
+  const newer = damage.find((error) => isEverfullError(error, 'repository-newer'));
+  if (newer !== undefined) throw newer;
   if (damage.length > 0)
     throw new EverfullError(
       'damaged',
       `Could not open the repository at ${store.location}: ${damage.length} of its key objects cannot be read and no other fits`,
-      { cause: damage[0], advice: 'Try another passphrase, the key file or the recovery code.' },
+      {
+        cause: damage[0],
+        advice:
+          'Try another passphrase, the key file or the recovery code, or put the folder "keys" back from a copy of the repository.',
+      },
     );
   throw new EverfullError(
     'wrong-password',

@@ -7,9 +7,10 @@ import {
   PACK_BYTES_TARGET,
   PACK_NAME_BYTES,
   type PackRow,
+  type TablePack,
 } from '../format/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
-import { type ChunkIndex, encodeSegment } from './chunk-index.ts';
+import { encodeSegment } from './chunk-index.ts';
 import { packName, segmentName } from './names.ts';
 
 /** How many packs may be on their way to the store; each holds its bytes in memory. */
@@ -22,8 +23,8 @@ const SHORT_BYTES = 4 * 1024 * 1024;
 /** Gathers frames into packs. A pack is durable before its index segment is, and both before {@link flush} resolves. */
 export class PackWriter {
   readonly #store: ObjectStore;
-  readonly #index: ChunkIndex;
   readonly #secretsId: Uint8Array;
+  readonly #stored: (pack: TablePack, rows: readonly PackRow[]) => void;
   /** Resolves once frames may be stored: when their data key is. */
   readonly #ready: () => Promise<void>;
   #buffer: Buffer = EMPTY;
@@ -35,11 +36,17 @@ export class PackWriter {
   #failure: unknown;
   bytesStored = 0;
 
-  constructor(store: ObjectStore, index: ChunkIndex, secretsId: Uint8Array, ready: () => Promise<void>) {
+  /** @param stored told of each pack once it and its segment are durable */
+  constructor(
+    store: ObjectStore,
+    secretsId: Uint8Array,
+    ready: () => Promise<void>,
+    stored: (pack: TablePack, rows: readonly PackRow[]) => void,
+  ) {
     this.#store = store;
-    this.#index = index;
     this.#secretsId = secretsId;
     this.#ready = ready;
+    this.#stored = stored;
   }
 
   /** Copies a frame into the open pack. The caller then awaits {@link room} before it makes many more. */
@@ -93,7 +100,7 @@ export class PackWriter {
     await this.#store.putIfAbsent(packName(name), parts);
     const segment = encodeSegment({ name, bytes }, rows);
     await this.#store.putIfAbsent(segmentName(name), [segment]);
-    this.#index.addPack({ name, bytes }, rows);
+    this.#stored({ name, bytes }, rows);
     this.bytesStored += bytes + segment.length;
   }
 

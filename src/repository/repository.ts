@@ -29,6 +29,7 @@ import {
   decodeManifestHeader,
   FRAME_BYTES_MAX,
   FrameKind,
+  ID_BYTES,
   manifestRecord,
   manifestSignedBytes,
   RECORD_BYTES_MAX,
@@ -61,7 +62,7 @@ import {
   type SlotOptions,
 } from './opening.ts';
 import { WriteSession } from './session.ts';
-import type { Manifest, SessionHost } from './session-host.ts';
+import type { ChainEnd, Manifest, SessionHost } from './session-host.ts';
 
 /** A committed image. */
 export interface Image extends Manifest {
@@ -242,16 +243,33 @@ export class Repository implements SessionHost {
   async #sequences(dataset: Uint8Array): Promise<number[]> {
     const sequences: number[] = [];
     for await (const { name } of this.store.list(`${MANIFEST_PREFIX}${hexOf(dataset)}/`)) {
-      const sequence = Number(name.slice(name.lastIndexOf('/') + 1));
-      if (Number.isSafeInteger(sequence)) sequences.push(sequence);
+      const number = name.slice(name.lastIndexOf('/') + 1);
+      if (/^\d{10}$/.test(number)) sequences.push(Number(number));
     }
     return sequences.sort((a, b) => a - b);
   }
 
-  /** The newest manifest of a dataset, committed or not: the end of its chain. */
-  async lastManifest(dataset: Uint8Array): Promise<Manifest | undefined> {
-    const last = (await this.#sequences(dataset)).at(-1);
-    return last === undefined ? undefined : this.readManifest(dataset, last);
+  /**
+   * The newest manifest of a dataset, committed or not. Damage to it must not keep new images from being
+   * committed: its id is then that of the end record, or zeros where none has it.
+   */
+  async chainEnd(dataset: Uint8Array): Promise<ChainEnd | undefined> {
+    const sequence = (await this.#sequences(dataset)).at(-1);
+    if (sequence === undefined) return undefined;
+    try {
+      const bytes = await this.store.get(manifestName(dataset, sequence), { limit: RECORD_BYTES_MAX });
+      return { sequence, id: digest(manifestRecord.decode(bytes, digest).header) };
+    } catch (error) {
+      if (!isEverfullError(error, 'damaged')) throw error;
+    }
+    let id: Buffer = Buffer.alloc(ID_BYTES);
+    await this.#eachCommit(
+      (end) => {
+        if (end.sequence === sequence && equalBytes(end.dataset, dataset)) id = Buffer.from(end.image);
+      },
+      () => {},
+    );
+    return { sequence, id };
   }
 
   /** The newest committed image of a dataset that can be read; what cannot is given to `onDamage`. */
@@ -284,28 +302,37 @@ export class Repository implements SessionHost {
     return { ...manifest, committed: end.ended };
   }
 
-  /** Every committed image, oldest first. Those that cannot be read are given to `onDamage`. */
-  async images(onDamage: (damage: Damage) => void): Promise<Image[]> {
+  /** Reads every end record that says `committed`. */
+  async #eachCommit(
+    visit: (end: SessionEnd, name: string) => void | Promise<void>,
+    onDamage: (damage: Damage) => void,
+  ): Promise<void> {
     const names: string[] = [];
     for await (const { name } of this.store.list(SESSION_PREFIX)) if (name.endsWith('.end')) names.push(name);
-    const images: Image[] = [];
     await eachAtOnce(names, async (name) => {
       let end: SessionEnd | undefined;
       try {
         end = sessionEndRecord.decode(await this.store.get(name, { limit: RECORD_BYTES_MAX }), digest);
-        if (end.state !== SESSION_COMMITTED) return;
-        const manifest = await this.readManifest(end.dataset, end.sequence);
-        if (!equalBytes(manifest.id, end.image) || !equalBytes(manifest.header.session, end.session))
-          throw new EverfullError(
-            'forged',
-            `Could not accept ${name}: it names another image than its manifest`,
-          );
-        images.push({ ...manifest, committed: end.ended });
+        if (end.state === SESSION_COMMITTED) await visit(end, name);
       } catch (error) {
-        if (!isEverfullError(error, 'damaged', 'forged', 'object-missing', 'repository-newer')) throw error;
+        if (!isEverfullError(error, ...UNREADABLE)) throw error;
         onDamage({ object: end === undefined ? name : manifestName(end.dataset, end.sequence), error });
       }
     });
+  }
+
+  /** Every committed image, oldest first. Those that cannot be read are given to `onDamage`. */
+  async images(onDamage: (damage: Damage) => void): Promise<Image[]> {
+    const images: Image[] = [];
+    await this.#eachCommit(async (end, name) => {
+      const manifest = await this.readManifest(end.dataset, end.sequence);
+      if (!equalBytes(manifest.id, end.image) || !equalBytes(manifest.header.session, end.session))
+        throw new EverfullError(
+          'forged',
+          `Could not accept ${name}: it names another image than its manifest`,
+        );
+      images.push({ ...manifest, committed: end.ended });
+    }, onDamage);
     return images.sort(
       (a, b) =>
         a.body.time - b.body.time || a.header.sequence - b.header.sequence || Buffer.compare(a.id, b.id),
@@ -317,7 +344,7 @@ export class Repository implements SessionHost {
    * Rejects with 'damaged', or 'object-missing' where no pack has it.
    */
   frame(kind: FrameKind, id: Uint8Array): Promise<OpenedFrame> {
-    return this.#frames.get(bufferOf(id).toString('latin1'), async () => {
+    return this.#frames.get(`${kind}${bufferOf(id).toString('latin1')}`, async () => {
       const bytes = await this.storedFrame(id);
       const opened = await this.open(bytes, kind, id);
       return { value: opened, bytes: opened.plain.length };
@@ -392,11 +419,16 @@ export function dryRunOf(repository: Repository): SessionHost {
     size: (name) => store.size(name),
     list: (prefix) => store.list(prefix),
   };
+  // What would have been stored must not be taken for stored by those who use the repository after this.
+  const added = new ChunkIndex(nowhere);
   return {
     store: nowhere,
     keyring,
     secrets,
-    index: repository.index,
-    lastManifest: (dataset) => repository.lastManifest(dataset),
+    index: {
+      has: (id) => repository.index.has(id) || added.has(id),
+      addPack: (pack, rows) => added.addPack(pack, rows),
+    },
+    chainEnd: (dataset) => repository.chainEnd(dataset),
   };
 }

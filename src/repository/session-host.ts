@@ -1,7 +1,6 @@
 import type { DomainSecrets, Keyring } from '../crypto/mod.ts';
-import type { ManifestBody, ManifestHeader } from '../format/mod.ts';
+import type { ManifestBody, ManifestHeader, PackRow, TablePack } from '../format/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
-import type { ChunkIndex } from './chunk-index.ts';
 
 /** A manifest as it stands in the store, its signature and body checked. */
 export interface Manifest {
@@ -11,12 +10,25 @@ export interface Manifest {
   readonly body: ManifestBody;
 }
 
+/** Which frames the repository has. */
+export interface KnownFrames {
+  has(id: Uint8Array): boolean;
+  /** Told of a pack once it and its segment are durable. */
+  addPack(pack: TablePack, rows: readonly PackRow[]): void;
+}
+
+/** The manifest behind which the next of a dataset is signed. */
+export interface ChainEnd {
+  readonly sequence: number;
+  readonly id: Buffer;
+}
+
 /** What a writing session needs of its repository. */
 export interface SessionHost {
   readonly store: ObjectStore;
   readonly keyring: Keyring;
   readonly secrets: DomainSecrets;
-  readonly index: ChunkIndex;
-  /** The newest manifest of a dataset, committed or not: the end of its chain. */
-  lastManifest(dataset: Uint8Array): Promise<Manifest | undefined>;
+  readonly index: KnownFrames;
+  /** The newest manifest of a dataset, committed or not. */
+  chainEnd(dataset: Uint8Array): Promise<ChainEnd | undefined>;
 }

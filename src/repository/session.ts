@@ -21,12 +21,14 @@ import {
   type ManifestHeader,
   manifestRecord,
   manifestSignedBytes,
+  type PackRow,
   SESSION_COMMITTED,
   SESSION_EXPIRED,
   SESSION_ID_BYTES,
   sessionBeatRecord,
   sessionEndRecord,
   sessionOpenRecord,
+  type TablePack,
 } from '../format/mod.ts';
 import { sealManifestBody } from './manifest-body.ts';
 import { dataKeyName, manifestName, sessionBeatName, sessionEndName, sessionOpenName } from './names.ts';
@@ -94,8 +96,12 @@ export class WriteSession {
     this.#sealer = new Sealer(this.dataKey.key, this.dataKey.id);
     const { store, index, secrets } = repository;
     const ready = () => this.#storeDataKey();
-    this.#chunks = new PackWriter(store, index, secrets.secretsId, ready);
-    this.#nodes = new PackWriter(store, index, secrets.secretsId, ready);
+    const stored = (pack: TablePack, rows: readonly PackRow[]) => {
+      index.addPack(pack, rows);
+      for (const { id } of rows) this.#fresh.delete(bufferOf(id).toString('latin1'));
+    };
+    this.#chunks = new PackWriter(store, secrets.secretsId, ready, stored);
+    this.#nodes = new PackWriter(store, secrets.secretsId, ready, stored);
   }
 
   static async open(
@@ -182,12 +188,22 @@ export class WriteSession {
    * Rejects with 'session-expired' if a collector ended the session first.
    */
   async commit(image: ImageToCommit): Promise<{ id: Buffer; sequence: number; previous: Buffer }> {
+    try {
+      await this.flush();
+      await this.#storeDataKey();
+      const committed = await this.#putManifest(image);
+      await this.#end(SESSION_COMMITTED, committed.sequence, committed.id);
+      return committed;
+    } finally {
+      clearInterval(this.#timer);
+    }
+  }
+
+  async #putManifest(image: ImageToCommit): Promise<{ id: Buffer; sequence: number; previous: Buffer }> {
     const { store, secrets } = this.#repository;
-    await this.flush();
-    await this.#storeDataKey();
-    for (;;) {
-      const last = await this.#repository.lastManifest(this.#dataset);
-      const sequence = (last?.header.sequence ?? 0) + 1;
+    for (let taken = 0; ; ) {
+      const last = await this.#repository.chainEnd(this.#dataset);
+      const sequence = (last?.sequence ?? 0) + 1;
       const previous = last?.id ?? Buffer.alloc(ID_BYTES);
       const { sealed, nonce } = sealManifestBody(
         encodeManifestBody(image.body),
@@ -220,12 +236,11 @@ export class WriteSession {
         ]);
       } catch (error) {
         // Another backup of the dataset took the number: sign again behind it.
-        if (isEverfullError(error, 'object-exists')) continue;
-        throw error;
+        if (!isEverfullError(error, 'object-exists') || sequence === taken) throw error;
+        taken = sequence;
+        continue;
       }
-      const id = digest(headerBytes);
-      await this.#end(SESSION_COMMITTED, sequence, id);
-      return { id, sequence, previous };
+      return { id: digest(headerBytes), sequence, previous };
     }
   }
 
@@ -254,7 +269,10 @@ export class WriteSession {
 
   /** Ends the session without an image; what was stored stays for the next. */
   async abort(options: { readonly keep: boolean }): Promise<void> {
-    if (options.keep) await this.flush();
-    await this.#end(SESSION_EXPIRED, 0, Buffer.alloc(ID_BYTES));
+    try {
+      if (options.keep) await this.flush();
+    } finally {
+      await this.#end(SESSION_EXPIRED, 0, Buffer.alloc(ID_BYTES));
+    }
   }
 }

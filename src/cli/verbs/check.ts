@@ -79,7 +79,8 @@ function printFinding({ settings, output }: Run, { kind, object, error, images }
     return;
   }
   if (kind === 'note' && settings.quiet) return;
-  output.line(`${kind}: ${message}`);
+  output.line(`${kind}: ${message.includes(object) ? '' : `${object}: `}${message}`);
+  if (error.advice !== undefined) output.line(`  ${escapeText(error.advice)}`);
   for (const { id, paths, pathCount } of images) {
     output.line(`  image ${shortId(id)}${paths.length === 0 ? ': all of it' : `: ${pathCount} paths`}`);
     for (const path of paths) output.byteLine(`    ${output.path(path)}`);
