@@ -34,12 +34,12 @@ describe('a damaged repository', () => {
     for (const fault of faultsOf(subject)) {
       const what = `${fault.object} ${fault.kind} ${fault.how}`;
       const objects = withFaults([fault]);
-      // A restore takes as long as many checks: one image each, of every second that is worth it.
+      // A restore takes as long as many checks: one image each, after every third that is worth it.
       const isRestored =
-        fault.depth === 'restore' && HOLDS_DATA.has(kindOf(fault.object)) && ++worth % 2 === 0;
+        fault.depth === 'restore' && HOLDS_DATA.has(kindOf(fault.object)) && ++worth % 3 === 0;
       const outcome = await examine(examiner, objects, {
         reads: fault.depth !== 'check',
-        restores: (image) => isRestored && image === (worth >> 1) % subject.images.length,
+        restores: (image) => isRestored && image === Math.floor(worth / 3) % subject.images.length,
       }).catch((cause: unknown) => {
         throw new Error(`${what}: it broke the program`, { cause });
       });

@@ -104,7 +104,7 @@ const NODE = [process.execPath, '--disable-warning=ExperimentalWarning'];
 /** Calls that only the store makes: each thread opens files, and wakes others by writing. */
 const COUNTED_ALONE = /^(fsync|link|linkat|unlink|unlinkat|mkdir|mkdirat|writev)$/;
 /** Every so manieth call is tried under strace, which takes a second each. */
-const TRACED_OF = 4;
+const TRACED_OF = 5;
 
 function kindsOf(calls: readonly { readonly kind: string }[]): string[] {
   return calls.map(({ kind }) => kind);

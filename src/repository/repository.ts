@@ -149,12 +149,7 @@ export class Repository implements SessionHost {
   async endpoint(host: ByteString): Promise<Endpoint> {
     const name = endpointName(this.secrets.endpointId(host));
     for (;;) {
-      if (await exists(this.store, name))
-        return openEndpoint(
-          this.keyring.wrappingKey,
-          this.secrets,
-          await this.store.get(name, { limit: RECORD_BYTES_MAX }),
-        );
+      if (await exists(this.store, name)) return this.#registered(this.secrets.endpointId(host));
       const { endpoint, bytes } = makeEndpoint(this.keyring.wrappingKey, this.secrets, host);
       try {
         await this.store.putIfAbsent(name, [bytes]);
@@ -165,20 +160,23 @@ export class Repository implements SessionHost {
     }
   }
 
-  /** The public key of an endpoint that someone with the keys registered. */
+  /** An endpoint that someone with the keys registered. */
+  async #registered(id: Uint8Array): Promise<Endpoint> {
+    const name = endpointName(id);
+    const bytes = await this.store.get(name, { limit: RECORD_BYTES_MAX });
+    const endpoint = openEndpoint(this.keyring.wrappingKey, this.secrets, bytes);
+    if (!equalBytes(endpoint.id, id))
+      throw new EverfullError('forged', `Could not accept ${name}: it is that of another endpoint`);
+    return endpoint;
+  }
+
   readonly #publicKeys = new Map<string, Buffer>();
   async #publicKey(id: Uint8Array): Promise<Buffer> {
-    const name = endpointName(id);
-    let key = this.#publicKeys.get(name);
-    if (key === undefined) {
-      key = openEndpoint(
-        this.keyring.wrappingKey,
-        this.secrets,
-        await this.store.get(name, { limit: RECORD_BYTES_MAX }),
-      ).publicKey;
-      this.#publicKeys.set(name, key);
-    }
-    return key;
+    const known = this.#publicKeys.get(hexOf(id));
+    if (known !== undefined) return known;
+    const { publicKey } = await this.#registered(id);
+    this.#publicKeys.set(hexOf(id), publicKey);
+    return publicKey;
   }
 
   async #sealer(dataKeyId: Uint8Array): Promise<Sealer | undefined> {

@@ -254,7 +254,9 @@ export class WriteSession {
     try {
       await store.putIfAbsent(sessionEndName(this.id), [end]);
     } catch (error) {
-      if (!isEverfullError(error, 'object-exists') || state === SESSION_EXPIRED) throw error;
+      if (!isEverfullError(error, 'object-exists')) throw error;
+      // A session without an image has ended then as it should.
+      if (state === SESSION_EXPIRED) return;
       throw new EverfullError(
         'session-expired',
         `Could not commit session ${hexOf(this.id)}: it was ended by a collector, since its heartbeat had stopped`,
@@ -264,7 +266,8 @@ export class WriteSession {
         },
       );
     }
-    await store.delete(sessionBeatName(this.id));
+    // An ended session needs no heartbeat, and a store that deletes nothing keeps none from ending.
+    await store.delete(sessionBeatName(this.id)).catch(() => {});
   }
 
   /** Ends the session without an image; what was stored stays for the next. */

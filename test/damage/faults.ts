@@ -86,21 +86,22 @@ function packPositions(bytes: Uint8Array): { at: number; depth: Depth }[] {
   const tail = packTailBytes(bytes.subarray(-PACK_FOOTER_BYTES), bytes.length);
   const rows = decodePackTable(bytes.subarray(-tail), bytes.length, digest);
   const positions: { at: number; depth: Depth }[] = [];
-  const add = (...places: number[]) => {
-    for (const at of places) positions.push({ at, depth: 'read' });
+  const add = (depth: Depth, ...places: number[]) => {
+    for (const at of places) positions.push({ at, depth });
   };
-  for (let at = 0; at < PACK_HEADER_BYTES; at += 3) add(at);
+  for (let at = 0; at < PACK_HEADER_BYTES; at += 3) add('read', at);
   for (const [i, { offset, length }] of rows.entries()) {
-    add(...FRAME_FIELDS.map((field) => offset + field));
-    // Lists or body, the middle of the body, and the seal at its end.
+    add('read', ...FRAME_FIELDS.map((field) => offset + field));
+    // Lists or body, the seal at its end, and the middle of the body.
     if (length > FRAME_HEADER_BYTES_MIN) {
-      add(offset + FRAME_HEADER_BYTES_MIN, offset + length - 1);
-      positions.push({ at: offset + ((FRAME_HEADER_BYTES_MIN + length) >> 1), depth: 'restore' });
+      add('read', offset + FRAME_HEADER_BYTES_MIN, offset + length - 1);
+      add('restore', offset + ((FRAME_HEADER_BYTES_MIN + length) >> 1));
     }
+    // Whoever reads images finds frames by the index segments.
     const row = bytes.length - tail + i * PACK_ROW_BYTES;
-    add(row, row + 32, row + 33, row + 37, row + 41, row + PACK_ROW_BYTES - 1);
+    add('check', row, row + 32, row + 33, row + 37, row + 41, row + PACK_ROW_BYTES - 1);
   }
-  for (let at = bytes.length - PACK_FOOTER_BYTES; at < bytes.length; at += 4) add(at);
+  for (let at = bytes.length - PACK_FOOTER_BYTES; at < bytes.length; at += 4) add('check', at);
   return positions;
 }
 

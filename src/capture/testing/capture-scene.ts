@@ -17,7 +17,12 @@ import {
 import { ImageReader } from '../../image/mod.ts';
 import { type Image, Repository } from '../../repository/mod.ts';
 import { MemoryStore, type ObjectStore } from '../../store/mod.ts';
-import { type CapturedTree, type CaptureOptions, captureFiles } from '../capture-files.ts';
+import {
+  type CapturedTree,
+  type CaptureEvents,
+  type CaptureOptions,
+  captureFiles,
+} from '../capture-files.ts';
 import { Selection } from '../select/mod.ts';
 
 /** What a tree looks like: a line for each path, with everything that a backup must bring back. */
@@ -228,10 +233,7 @@ export function snapshotOfTree(root: ByteString): Snapshot {
 
 /** Bytes that look random and follow from `seed`; nothing shrinks them. */
 export function noise(length: number, seed: number): Buffer {
-  const blocks: Buffer[] = [];
-  for (let i = 0, done = 0; done < length; i++, done += 64)
-    blocks.push(createHash('blake2b512').update(`${seed}:${i}`).digest());
-  return Buffer.concat(blocks).subarray(0, length);
+  return createHash('shake256', { outputLength: length }).update(String(seed)).digest();
 }
 
 export function openDescriptors(): number {
