@@ -17,12 +17,7 @@ import {
 import { ImageReader } from '../../image/mod.ts';
 import { type Image, Repository } from '../../repository/mod.ts';
 import { MemoryStore, type ObjectStore } from '../../store/mod.ts';
-import {
-  type CapturedTree,
-  type CaptureEvents,
-  type CaptureOptions,
-  captureFiles,
-} from '../capture-files.ts';
+import { type CapturedTree, type CaptureOptions, captureFiles } from '../capture-files.ts';
 import { Selection } from '../select/mod.ts';
 
 /** What a tree looks like: a line for each path, with everything that a backup must bring back. */
