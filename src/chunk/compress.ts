@@ -1,6 +1,7 @@
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { EverfullError } from '../base/mod.ts';
 import { Codec } from '../format/mod.ts';
+import { type ZstdCompressor, ZstdParameter, zstdCompressor } from '../os/mod.ts';
 
 export const COMPRESSION_MODES = ['off', 'fastest', 'auto', 'better', 'max'] as const;
 export type CompressionMode = (typeof COMPRESSION_MODES)[number];
@@ -9,11 +10,14 @@ export type CompressionMode = (typeof COMPRESSION_MODES)[number];
  * zstd parameters. `auto` is level 2 with a hash table that fits a core's cache beside everything else:
  * 12 % faster than level 2 and 1 % larger; about what restic's default stores (docs/PERFORMANCE.md).
  */
-const PARAMETERS: Record<Exclude<CompressionMode, 'off'>, Record<number, number>> = {
-  fastest: { [constants.ZSTD_c_compressionLevel]: 1 },
-  auto: { [constants.ZSTD_c_compressionLevel]: 2, [constants.ZSTD_c_hashLog]: 15 },
-  better: { [constants.ZSTD_c_compressionLevel]: 6 },
-  max: { [constants.ZSTD_c_compressionLevel]: 19 },
+const PARAMETERS: Record<Exclude<CompressionMode, 'off'>, readonly (readonly [number, number])[]> = {
+  fastest: [[ZstdParameter.compressionLevel, 1]],
+  auto: [
+    [ZstdParameter.compressionLevel, 2],
+    [ZstdParameter.hashLog, 15],
+  ],
+  better: [[ZstdParameter.compressionLevel, 6]],
+  max: [[ZstdParameter.compressionLevel, 19]],
 };
 
 /** A first look at this much of the middle of a chunk tells what will not shrink. */
@@ -28,27 +32,56 @@ export interface Compressed {
   readonly body: Uint8Array;
 }
 
-/** `plain` in the form in which it is stored: zstd, or as it is when that gains nothing. */
+/** The last body; it grows to the longest plain bytes met. */
+let memory = Buffer.alloc(0);
+const compressors = new Map<CompressionMode, ZstdCompressor>();
+
+/**
+ * `plain` in the form in which it is stored: zstd, or as it is when that gains nothing. The body lies in
+ * memory of its own, good until the next call.
+ */
 export function compress(plain: Uint8Array, mode: CompressionMode): Compressed {
-  if (mode === 'off' || plain.length < 64) return { codec: Codec.stored, body: plain };
-  if (mode !== 'max' && plain.length >= PROBE_FROM_BYTES && !shrinks(plain))
-    return { codec: Codec.stored, body: plain };
-  const body = zstd(plain, PARAMETERS[mode]);
-  return body.length < plain.length * WORTH_IT
-    ? { codec: Codec.zstd, body }
-    : { codec: Codec.stored, body: plain };
+  if (memory.length < plain.length) memory = Buffer.allocUnsafeSlow(plain.length);
+  const isWorthTrying =
+    mode !== 'off' &&
+    plain.length >= 64 &&
+    (mode === 'max' || plain.length < PROBE_FROM_BYTES || shrinks(plain));
+  if (isWorthTrying) {
+    const length = compressorOf(mode)(memory.subarray(0, Math.floor(plain.length * WORTH_IT)), plain);
+    if (length !== undefined) return { codec: Codec.zstd, body: memory.subarray(0, length) };
+  }
+  memory.set(plain);
+  return { codec: Codec.stored, body: memory.subarray(0, plain.length) };
 }
 
-function zstd(plain: Uint8Array, params: Record<number, number>): Buffer {
-  return zstdCompressSync(plain, { params, chunkSize: Math.max(1024, (plain.length >>> 1) + 512) });
+function compressorOf(mode: Exclude<CompressionMode, 'off'>): ZstdCompressor {
+  let compressor = compressors.get(mode);
+  if (compressor === undefined) {
+    compressor = zstdCompressor(PARAMETERS[mode]) ?? streamingCompressor(PARAMETERS[mode]);
+    compressors.set(mode, compressor);
+  }
+  return compressor;
 }
+
+/** The same through `node:zlib`, with the same result but for the bytes of its frame header. */
+export function streamingCompressor(parameters: readonly (readonly [number, number])[]): ZstdCompressor {
+  const params = Object.fromEntries(parameters);
+  return (target, plain) => {
+    const body = zstdCompressSync(plain, { params, chunkSize: Math.max(1024, target.length) });
+    if (body.length > target.length) return undefined;
+    target.set(body);
+    return body.length;
+  };
+}
+
+const sample = Buffer.allocUnsafeSlow(PROBE_BYTES);
 
 /** Whether any of three short samples shrinks. */
 function shrinks(plain: Uint8Array): boolean {
+  const room = sample.subarray(0, Math.floor(PROBE_BYTES * WORTH_IT));
   for (const place of [0.5, 0.15, 0.85]) {
     const at = Math.floor((plain.length - PROBE_BYTES) * place);
-    if (zstd(plain.subarray(at, at + PROBE_BYTES), PARAMETERS.fastest).length < PROBE_BYTES * WORTH_IT)
-      return true;
+    if (compressorOf('fastest')(room, plain.subarray(at, at + PROBE_BYTES)) !== undefined) return true;
   }
   return false;
 }

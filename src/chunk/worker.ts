@@ -2,7 +2,7 @@
 import { workerData } from 'node:worker_threads';
 import { answerTasks } from '../base/mod.ts';
 import { DomainSecrets, digest, Sealer } from '../crypto/mod.ts';
-import { FRAME_BYTES_MAX, FrameKind } from '../format/mod.ts';
+import { FrameKind } from '../format/mod.ts';
 import { StatBuffer } from '../os/mod.ts';
 import { Cutter } from './cutter.ts';
 import { encodeFrameInto } from './frame-codec.ts';
@@ -18,7 +18,6 @@ const secrets = new DomainSecrets(setup.domainSecret);
 const sealer = new Sealer(setup.dataKey, setup.dataKeyId);
 const cutter = new Cutter(setup.memory);
 const stat = new StatBuffer();
-const aside = Buffer.allocUnsafeSlow(FRAME_BYTES_MAX);
 
 /**
  * Frames go where the chunks were, from the end of the slab down: a frame is at most a header and a
@@ -33,15 +32,16 @@ function seal({ slab, chunks }: SealTask): SealedChunk[] {
     const plain = bytes.subarray(at, at + length);
     const id = known ?? secrets.chunkId(plain);
     const frame = encodeFrameInto(
-      (size) => aside.subarray(0, size),
+      (size) => {
+        end -= size;
+        if (end < at) throw new Error('a frame does not fit in the place of its chunk');
+        return bytes.subarray(end, end + size);
+      },
       { kind: FrameKind.chunk, id, plain, chunks: [], nodes: [] },
       sealer,
       secrets.secretsId,
       setup.compression,
     );
-    end -= frame.length;
-    if (end < at) throw new Error('a frame does not fit in the place of its chunk');
-    bytes.set(frame, end);
     sealed.push({ id, at: end, frameLength: frame.length, digest: digest(frame), plainLength: length });
   }
   return sealed.reverse();

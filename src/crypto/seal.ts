@@ -1,12 +1,23 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { EverfullError } from '../base/mod.ts';
 import { NONCE_BYTES, SEAL_TAG_BYTES, SECRET_BYTES } from '../format/mod.ts';
+import { type GcmEncryptor, gcmEncryptor } from '../os/mod.ts';
 import { deriveKey, KeyedHash } from './hash.ts';
 
 const CIPHER = 'aes-256-gcm';
 const OPTIONS = { authTagLength: SEAL_TAG_BYTES } as const;
 /** Length of the associated data (u32) and codec (u8). */
 const HEAD_FIXED_BYTES = 5;
+
+let encryptor: GcmEncryptor | undefined;
+
+/** {@link gcmEncryptor} by means of `node:crypto`. */
+export const nodeEncryptor: GcmEncryptor = (target, key, nonce, associated, plain) => {
+  const cipher = createCipheriv(CIPHER, key, nonce, OPTIONS).setAAD(associated);
+  target.set(cipher.update(plain));
+  cipher.final();
+  target.set(cipher.getAuthTag(), plain.length);
+};
 
 /**
  * Seals with AES-256-GCM (NIST SP 800-38D) under a key that is derived from the given one.
@@ -43,7 +54,7 @@ export class Sealer {
   }
 
   /**
-   * Like {@link seal}, into memory that the caller has.
+   * Like {@link seal}, into memory that the caller has and that does not overlap `body`.
    *
    * @param target exactly `SEAL_TAG_BYTES` longer than `body`
    * @returns the nonce
@@ -51,11 +62,8 @@ export class Sealer {
   sealInto(target: Uint8Array, associated: Uint8Array, codec: number, body: Uint8Array): Buffer {
     const head = this.#headOf(associated, codec);
     const nonce = this.#nonce.digest(head, body).subarray(0, NONCE_BYTES);
-    const cipher = createCipheriv(CIPHER, this.#key, nonce, OPTIONS);
-    cipher.setAAD(head);
-    target.set(cipher.update(body));
-    cipher.final();
-    target.set(cipher.getAuthTag(), body.length);
+    encryptor ??= gcmEncryptor() ?? nodeEncryptor;
+    encryptor(target, this.#key, nonce, head, body);
     return nonce;
   }
 

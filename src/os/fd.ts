@@ -1,4 +1,4 @@
-import { fchmodSync, fchownSync, fsyncSync, ftruncateSync, readSync, writeSync } from 'node:fs';
+import { constants, fchmodSync, fchownSync, fsyncSync, ftruncateSync, readSync, writeSync } from 'node:fs';
 import { checked, lastErrno, libc } from './libc.ts';
 import { Errno, SystemError } from './system-error.ts';
 import { timesAddress } from './times.ts';
@@ -8,6 +8,8 @@ const SEEK_HOLE = 4;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
 const F_DUPFD_CLOEXEC = 1030;
+const F_GETFL = 3;
+const F_SETFL = 4;
 
 /**
  * Reads up to `length` bytes of `fd` from byte `position` on into `buffer` at `offset`, without moving
@@ -86,4 +88,18 @@ export function punchHole(fd: number, offset: number, length: number): void {
 /** Another descriptor of the same open file, closed on exec. */
 export function dup(fd: number): number {
   return checked(libc.fcntl(fd, F_DUPFD_CLOEXEC, 0), 'fcntl');
+}
+
+/**
+ * Has what is written to `fd` from now on go past the page cache (`O_DIRECT`), or through it again: from
+ * memory, of lengths and to places that are multiples of `DIRECT_BLOCK_BYTES`. False where the file
+ * system does not offer it; one that does may still refuse a write with EINVAL.
+ */
+export function setDirect(fd: number, isDirect: boolean): boolean {
+  const flags = checked(libc.fcntl(fd, F_GETFL, 0), 'fcntl');
+  const wanted = isDirect ? flags | constants.O_DIRECT : flags & ~constants.O_DIRECT;
+  if (libc.fcntl(fd, F_SETFL, wanted) === 0) return true;
+  const errno = lastErrno();
+  if (errno === Errno.EINVAL) return false;
+  throw new SystemError(errno, 'fcntl');
 }

@@ -15,3 +15,17 @@ export function allocateNative(size: number): NativeMemory {
   const buffer = Buffer.from(new ArrayBuffer(size));
   return { buffer, address: Number(koffi.address(buffer)) };
 }
+
+/** Files that are written past the page cache take whole blocks, from addresses that are multiples of it. */
+export const DIRECT_BLOCK_BYTES = 4096;
+
+/** Memory of `size` bytes that {@link setDirect} is good for. It is not cleared. */
+export function allocateAligned(size: number): Buffer {
+  const buffer = Buffer.allocUnsafeSlow(size + DIRECT_BLOCK_BYTES);
+  const beyond = Number(koffi.address(buffer)) % DIRECT_BLOCK_BYTES;
+  return buffer.subarray(DIRECT_BLOCK_BYTES - beyond, DIRECT_BLOCK_BYTES - beyond + size);
+}
+
+export function isAligned(bytes: Uint8Array): boolean {
+  return Number(koffi.address(bytes)) % DIRECT_BLOCK_BYTES === 0;
+}

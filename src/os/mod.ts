@@ -1,3 +1,4 @@
+export { type GcmEncryptor, gcmEncryptor } from './aes-gcm.ts';
 export { type DirectoryListing, DirectoryReader } from './dir.ts';
 export {
   dup,
@@ -10,6 +11,7 @@ export {
   read,
   seekData,
   seekHole,
+  setDirect,
   write,
 } from './fd.ts';
 export { getInodeFlags, InodeFlag, RESTORABLE_FLAGS, setInodeFlags } from './flags.ts';
@@ -30,6 +32,7 @@ export {
 } from './link.ts';
 export { boundMalloc } from './malloc.ts';
 export { writablyMappedInodes } from './mappings.ts';
+export { allocateAligned, DIRECT_BLOCK_BYTES, isAligned } from './memory.ts';
 export { PATH_BYTES_MAX } from './native-path.ts';
 export {
   close,
@@ -74,3 +77,4 @@ export {
   xattrsOfFd,
   xattrsOfPath,
 } from './xattr.ts';
+export { type ZstdCompressor, ZstdParameter, zstdCompressor } from './zstd.ts';

@@ -9,6 +9,7 @@ import {
   type PackRow,
   type TablePack,
 } from '../format/mod.ts';
+import { allocateAligned } from '../os/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
 import { encodeSegment } from './chunk-index.ts';
 import { packName, segmentName } from './names.ts';
@@ -69,7 +70,7 @@ export class PackWriter {
         end <= SHORT_BYTES
           ? Math.max(this.#buffer.length * 2, end, FIRST_BYTES)
           : PACK_BYTES_TARGET + FRAME_BYTES_MAX;
-      const grown = Buffer.allocUnsafeSlow(size);
+      const grown = allocateAligned(size);
       this.#buffer.copy(grown, 0, 0, this.#bytes);
       this.#buffer = grown;
     }

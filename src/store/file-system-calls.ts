@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, link, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { type ByteString, bytesOf, errnoOf } from '../base/mod.ts';
+import { writeDirectly } from './direct-write.ts';
 import { renameNoReplace } from './rename-no-replace.ts';
 
 /**
@@ -33,7 +34,8 @@ export const systemCalls: FileSystemCalls = {
     const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
     return open(bytesOf(path), O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600);
   },
-  write: async (handle, parts) => (await handle.writev(parts as Uint8Array[])).bytesWritten,
+  write: async (handle, parts) =>
+    (await writeDirectly(handle, parts[0])) ?? (await handle.writev(parts as Uint8Array[])).bytesWritten,
   sync: (handle) => handle.sync(),
   link: (from, to) => link(bytesOf(from), bytesOf(to)),
   renameNoReplace,
