@@ -22,7 +22,8 @@ import { readSegments, SEGMENTED_BYTES_MAX, SEGMENTED_BYTES_MIN, SegmentWriter }
 import type { Selection } from './select/mod.ts';
 import { inodeOf, isTrusted, sizeOf } from './stat-words.ts';
 import { datasetFolder, type TrackedImage, TrackLog, TrackLogWriter } from './track-log.ts';
-import { walk } from './walk.ts';
+import { type WalkedEntry, walk } from './walk.ts';
+import type { WalkAhead } from './walk-ahead.ts';
 
 /** Entries between the walk and the decision. */
 const AHEAD_MAX = 4_000;
@@ -42,6 +43,8 @@ export interface CaptureOptions {
   readonly paths: readonly ByteString[];
   readonly selection: Selection;
   readonly leaveOut: readonly ByteString[];
+  /** The walk of all this, where it has begun already. */
+  readonly ahead?: WalkAhead | undefined;
   /** Reads every file, whatever the track log says. */
   readonly force: boolean;
   /** Leaves the track log and the segment entries as they are: nothing will be committed. */
@@ -91,7 +94,7 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
   const logFolder = options.dryRun ? undefined : folder;
   const writer = logFolder === undefined ? undefined : new TrackLogWriter(logFolder);
   const segments = logFolder === undefined ? undefined : new SegmentWriter(logFolder);
-  const began = options.clock.now();
+  const began = options.ahead?.began ?? options.clock.now();
   const mapped = logFolder === undefined ? new Set<number>() : writablyMappedInodes();
   const threads = options.threads ?? threadCount();
   const pipeline = new ChunkPipeline(
@@ -189,11 +192,8 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
     entry: events.entry,
     leaf: events.leaf,
   });
-  const entries = walk({
-    ...options,
-    failed: events.failed,
-    leftOut: events.leftOut,
-  });
+  const walkEvents = { failed: events.failed, leftOut: events.leftOut };
+  const batches = options.ahead?.batches(walkEvents) ?? atOnce(walk({ ...options, ...walkEvents }));
 
   const fail = (error: unknown): never => {
     toDecide.fail(error);
@@ -208,7 +208,7 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
         .then(() => toAssemble.close())
         .catch(fail),
       producer
-        .run(entries)
+        .run(batches)
         .then(() => toDecide.close())
         .catch(fail),
     ]);
@@ -249,9 +249,18 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
     writer?.discard();
     throw error;
   } finally {
-    entries.return(undefined);
+    await batches.return(undefined);
     log?.close();
     await pipeline.close();
+  }
+}
+
+/** A walk in step with those who work on what it finds, as a single batch. */
+async function* atOnce(entries: Generator<WalkedEntry>): AsyncGenerator<Iterable<WalkedEntry>> {
+  try {
+    yield entries;
+  } finally {
+    entries.return(undefined);
   }
 }
 

@@ -4,3 +4,4 @@ export { captureStream, type StreamOptions } from './capture-stream.ts';
 export { trackedStat } from './stat-words.ts';
 export { datasetFolder, TrackLog } from './track-log.ts';
 export { type WalkedEntry, walk } from './walk.ts';
+export { WalkAhead, type WalkRequest } from './walk-ahead.ts';

@@ -12,8 +12,9 @@ import {
 import {
   close,
   getInodeFlags,
-  openDirectory,
+  openDirectoryPath,
   RESTORABLE_FLAGS,
+  reachPath,
   readlinkAt,
   S_IFDIR,
   xattrsAt,
@@ -54,6 +55,7 @@ export class Producer {
   /** Unchanged records since the start of a leaf. */
   #run: TrackRecord[] = [];
   #inRun = false;
+  #turn = 0;
   #batch = new ReadBatch();
   deleted = 0;
 
@@ -62,13 +64,21 @@ export class Producer {
     this.#options = options;
   }
 
-  async run(entries: Iterable<WalkedEntry>): Promise<void> {
+  /** @param batches each to be gone through before the next is asked for */
+  async run(batches: AsyncIterable<Iterable<WalkedEntry>>): Promise<void> {
+    this.#record = this.#options.log?.next();
+    for await (const entries of batches) await this.#compare(entries);
+    this.#options.check();
+    this.#seek(undefined);
+    this.#breakRun();
+    await this.#dispatch(true);
+  }
+
+  async #compare(entries: Iterable<WalkedEntry>): Promise<void> {
     const { log, force, check, seen } = this.#options;
-    let turn = 0;
-    this.#record = log?.next();
     for (const entry of entries) {
       seen(entry);
-      if (++turn % ENTRIES_A_TURN === 0) {
+      if (++this.#turn % ENTRIES_A_TURN === 0) {
         check();
         await new Promise<void>((resolve) => setImmediate(resolve));
       }
@@ -96,10 +106,6 @@ export class Producer {
         await this.#dispatch(false);
       }
     }
-    check();
-    this.#seek(undefined);
-    this.#breakRun();
-    await this.#dispatch(true);
   }
 
   /** The record of `key`; those before it are gone from the file system. */
@@ -194,7 +200,7 @@ export class Producer {
     if (sameAs !== undefined) return item;
     try {
       if (type === EntryType.file) this.#read(item, entry);
-      else item.captured = captureOther(entry, type);
+      else item.captured = captureOther(path, type, entry.isAncestor);
     } catch (error) {
       const code = errnoOf(error);
       if (code === undefined) throw error;
@@ -243,7 +249,7 @@ function linkNumber({ stat }: WalkedEntry): string {
 }
 
 /** Everything but files: read here, since it takes a call or two. */
-function captureOther(entry: WalkedEntry, type: EntryType): Captured {
+function captureOther(path: ByteString, type: EntryType, isAncestor: boolean): Captured {
   const captured = {
     fingerprint: undefined,
     content: undefined,
@@ -252,14 +258,14 @@ function captureOther(entry: WalkedEntry, type: EntryType): Captured {
     changedWhileRead: false,
   };
   if (type === EntryType.symlink)
-    return {
+    return reachPath(path, (dirfd, name) => ({
       ...captured,
-      target: readlinkAt(entry.folderFd, entry.name),
-      xattrs: xattrsAt(entry.folderFd, entry.name),
-    };
-  if (type !== EntryType.folder || entry.isAncestor)
-    return { ...captured, xattrs: xattrsAt(entry.folderFd, entry.name) };
-  const fd = openDirectory(entry.folderFd, entry.name);
+      target: readlinkAt(dirfd, name),
+      xattrs: xattrsAt(dirfd, name),
+    }));
+  if (type !== EntryType.folder || isAncestor)
+    return { ...captured, xattrs: reachPath(path, (dirfd, name) => xattrsAt(dirfd, name)) };
+  const fd = openDirectoryPath(path);
   try {
     return { ...captured, inodeFlags: getInodeFlags(fd) & RESTORABLE_FLAGS, xattrs: xattrsOfFd(fd) };
   } finally {

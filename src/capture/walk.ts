@@ -24,24 +24,25 @@ export interface WalkedEntry {
   name: ByteString;
   /** The folder that it lies in, with a slash at the end. */
   folder: ByteString;
-  /** A descriptor of that folder. */
-  folderFd: number;
   /** What the kernel says of it. */
   readonly stat: StatBuffer;
   /** A folder on the way to what was asked for. */
   isAncestor: boolean;
 }
 
-export interface WalkOptions {
+/** What could not be looked at, or was left out. */
+export interface WalkEvents {
+  failed(path: ByteString, error: { readonly code: string; readonly message: string }): void;
+  /** A path of `leaveOut` that was met. */
+  leftOut(path: ByteString): void;
+}
+
+export interface WalkOptions extends WalkEvents {
   /** Absolute paths without a slash at the end, which exist. */
   readonly paths: readonly ByteString[];
   readonly selection: Selection;
   /** Absolute paths that are left out whatever the selection says. */
   readonly leaveOut: readonly ByteString[];
-  /** What could not be looked at. */
-  failed(path: ByteString, error: { readonly code: string; readonly message: string }): void;
-  /** A path of `leaveOut` that was met. */
-  leftOut(path: ByteString): void;
 }
 
 /** The paths to back up as a tree of names. */
@@ -76,7 +77,6 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
     key: '',
     name: '',
     folder: '/',
-    folderFd: AT_FDCWD,
     stat,
     isAncestor: false,
   };
@@ -127,7 +127,6 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
     const subfolders: ByteString[] = [];
     const hidden = leaveOut.get(path);
     entry.folder = path;
-    entry.folderFd = fd;
     const listing = isAncestor ? undefined : reader.read(fd);
     const names = listing === undefined ? [...wanted!.children.keys()].sort() : listing.names;
     const markers =
@@ -184,7 +183,6 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
   try {
     stat.fd(rootFd);
     entry.isAncestor = !wanted.isWhole;
-    entry.folderFd = rootFd;
     entry.name = '.';
     yield entry;
     const fd = rootFd;

@@ -1,6 +1,13 @@
 import { userInfo } from 'node:os';
-import { type ByteString, byteStringFromText, displayText, EverfullError, hexOf } from '../base/mod.ts';
-import { type CapturedTree, captureFiles, captureStream, walk } from '../capture/mod.ts';
+import {
+  type ByteString,
+  byteStringFromText,
+  type Clock,
+  displayText,
+  EverfullError,
+  hexOf,
+} from '../base/mod.ts';
+import { type CapturedTree, captureFiles, captureStream, WalkAhead, walk } from '../capture/mod.ts';
 import type { Selection } from '../capture/select/mod.ts';
 import type { CompressionMode } from '../chunk/mod.ts';
 import { ID_BYTES, IMAGE_KIND_FILES, type ManifestBody } from '../format/mod.ts';
@@ -35,6 +42,8 @@ export interface BackupOptions {
   readonly readConcurrency?: number | undefined;
   /** Paths that are never backed up: what Everfull itself writes. */
   readonly leaveOut: readonly ByteString[];
+  /** The walk of the paths, where it has begun already. */
+  readonly ahead?: WalkAhead | undefined;
   /** Told of each entry that is new or changed, and with `changed` of files that were written meanwhile. */
   item?(item: BackupItem): void;
   readonly program: string;
@@ -104,6 +113,7 @@ export async function backup(context: OperationContext, options: BackupOptions):
             paths: present,
             selection: options.selection,
             leaveOut: options.leaveOut,
+            ahead: options.ahead,
             force: options.force,
             dryRun: options.dryRun,
             compression: options.compression,
@@ -158,6 +168,17 @@ export async function backup(context: OperationContext, options: BackupOptions):
     tree.discard();
     throw error;
   }
+}
+
+/**
+ * Begins to look at what is to be backed up before the repository is open. Give it to {@link backup}, with
+ * the same paths and rules, and stop it in the end.
+ */
+export function walkAhead(
+  { paths, selection, leaveOut }: Pick<BackupOptions, 'paths' | 'selection' | 'leaveOut'>,
+  clock: Clock,
+): WalkAhead {
+  return new WalkAhead({ paths, selection: selection.options, leaveOut }, clock);
 }
 
 /** Counts what there is to back up, a little at a time. What cannot be looked at is told of by the capture. */

@@ -1,4 +1,4 @@
-import { type ByteString, bufferOf } from '../../base/mod.ts';
+import { type ByteString, equalBytes } from '../../base/mod.ts';
 import { CACHE_MARKER, type Marker } from './markers.ts';
 import { compilePatterns, escapePattern, type PatternList } from './patterns.ts';
 
@@ -63,12 +63,15 @@ export class Selection {
   /** The names to look for in a listing, and what the files must begin with. */
   readonly markers: readonly Marker[];
   readonly oneFileSystem: boolean;
+  /** What it was made of. */
+  readonly options: SelectionOptions;
   readonly #excludes: Excludes;
   readonly #sizeMax: number;
 
   /** Throws `usage` for a pattern that is not well-formed. */
   constructor(options: SelectionOptions = {}) {
     const { excludes = [], iexcludes = [], ownPaths = [], excludeIfPresent = [] } = options;
+    this.options = options;
     this.#excludes = new Excludes(
       compilePatterns(ownPaths.map(escapePattern)),
       compilePatterns(excludes),
@@ -107,7 +110,7 @@ export class Selection {
       if (!hasName(name)) return false;
       if (header === undefined) return true;
       const start = readHeader(name, header.length);
-      return start !== undefined && header.equals(bufferOf(start).subarray(0, header.length));
+      return start !== undefined && equalBytes(header, start.subarray(0, header.length));
     });
   }
 }

@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { displayText, EverfullError } from '../../base/mod.ts';
+import { bytesOf, displayText, EverfullError } from '../../base/mod.ts';
 import {
   type BackupItem,
   type BackupOptions,
@@ -113,45 +114,54 @@ async function backUp(run: Run, given: string[], flags: BackupFlags): Promise<vo
   const isPiped = flags.stdin || flags.stdinFromCommand;
   const paths = isPiped ? [] : pathsOf(given, flags, reporter);
   const { selection, excludes } = selectionOf(flags);
-  const { context } = await run.open({ makeEmbedded: !flags.dryRun });
-  let parent: BackupOptions['parent'];
-  if (flags.parent !== undefined) {
-    const { resolveImage } = await loadImages();
-    parent = (await resolveImage(context, argumentBytes(flags.parent))).image;
-  }
+  const opening = run.open({ makeEmbedded: !flags.dryRun });
+  // Met below; until then it is nobody's.
+  opening.catch(() => {});
+  const { backup, walkAhead } = await loadBackup();
+  const { ownPaths } = run;
+  // What is yet to be made has no true path before.
+  const isReady = !isPiped && ownPaths.every((path) => existsSync(bytesOf(path)));
+  const ahead = isReady ? walkAhead({ paths, selection, leaveOut: ownPaths }, run.clock) : undefined;
   let piped: Piped | undefined;
-  if (flags.stdin) piped = standardInput(flags.stdinFilename);
-  else if (flags.stdinFromCommand) piped = outputOf(given, flags.stdinFilename, run.signal);
-  const { backup } = await loadBackup();
-  reporter.statusOf = statusJson;
-  const options: BackupOptions & { readonly stdin?: Piped } = {
-    paths: piped === undefined ? paths : [piped.filename],
-    host: flags.host ?? (settings.environment.EVERFULL_HOST || hostname()),
-    tags: (flags.tag ?? []).flatMap((list) => list.split(',')).filter((tag) => tag !== ''),
-    name: flags.name,
-    time: flags.time,
-    parent,
-    selection,
-    excludes,
-    skipIfUnchanged: flags.skipIfUnchanged ?? false,
-    dryRun: flags.dryRun ?? false,
-    force: flags.force ?? false,
-    compression: settings.compression,
-    readConcurrency: flags.readConcurrency,
-    leaveOut: run.ownPaths,
-    program: `everfull ${run.version}`,
-    ...(settings.verbose > 0 && { item: (item: BackupItem) => printItem(run, item) }),
-    ...(piped !== undefined && { stdin: piped }),
-  };
   let summary: BackupSummary;
   try {
-    summary = await backup(context, options);
+    const { context } = await opening;
+    let parent: BackupOptions['parent'];
+    if (flags.parent !== undefined) {
+      const { resolveImage } = await loadImages();
+      parent = (await resolveImage(context, argumentBytes(flags.parent))).image;
+    }
+    if (flags.stdin) piped = standardInput(flags.stdinFilename);
+    else if (flags.stdinFromCommand) piped = outputOf(given, flags.stdinFilename, run.signal);
+    reporter.statusOf = statusJson;
+    summary = await backup(context, {
+      paths: piped === undefined ? paths : [piped.filename],
+      host: flags.host ?? (settings.environment.EVERFULL_HOST || hostname()),
+      tags: (flags.tag ?? []).flatMap((list) => list.split(',')).filter((tag) => tag !== ''),
+      name: flags.name,
+      time: flags.time,
+      parent,
+      selection,
+      excludes,
+      skipIfUnchanged: flags.skipIfUnchanged ?? false,
+      dryRun: flags.dryRun ?? false,
+      force: flags.force ?? false,
+      compression: settings.compression,
+      readConcurrency: flags.readConcurrency,
+      leaveOut: run.ownPaths,
+      ahead,
+      program: `everfull ${run.version}`,
+      ...(settings.verbose > 0 && { item: (item: BackupItem) => printItem(run, item) }),
+      ...(piped !== undefined && { stdin: piped }),
+    });
   } catch (error) {
     piped?.stop();
     throw error;
+  } finally {
+    await ahead?.stop();
   }
   reporter.clear();
-  printSummary(run, summary, options.dryRun);
+  printSummary(run, summary, flags.dryRun ?? false);
   run.profile(summary.stages);
   if (summary.failures > 0) {
     await run.output.flush();
