@@ -155,6 +155,7 @@ class LongFileReader {
     let changedWhileRead = false;
     let result: ScanResult;
     let position: number | undefined = 0;
+    let shortFingerprint: Buffer | undefined;
     do {
       check();
       const slab = await pipeline.pools.scans.acquire();
@@ -175,6 +176,8 @@ class LongFileReader {
           if (mayRestart) return undefined;
           changedWhileRead = true;
         }
+        // Before the frames take the place of the bytes.
+        if (position === 0) shortFingerprint = this.#shortFingerprint(result, slab);
         await this.#take(result, slab, near?.first ?? 0);
       } finally {
         pipeline.pools.scans.release(slab);
@@ -186,7 +189,7 @@ class LongFileReader {
     await Promise.all(this.#sealing);
     if (this.#failure !== undefined) throw this.#failure;
     const { before } = this.#source;
-    const fingerprint = longFingerprintOf(this.#tools.secrets, this.#ids, this.#holes);
+    const fingerprint = shortFingerprint ?? longFingerprintOf(this.#tools.secrets, this.#ids, this.#holes);
     const isSame = before !== undefined && equalBytes(before.fingerprint!, fingerprint);
     const isThere = isSame && refersToStored(before.content!, this.#tools.session);
     if (!this.#stores && !isThere) return undefined;
@@ -208,6 +211,14 @@ class LongFileReader {
       words,
       segments,
     };
+  }
+
+  /** A file that came here for another reason than its length bears the fingerprint that it has elsewhere. */
+  #shortFingerprint({ chunks, holes, next }: ScanResult, slab: number): Buffer | undefined {
+    const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    if (next !== undefined || holes.length > 0 || length >= SMALL_FILE_BYTES_MAX) return undefined;
+    const { pipeline, secrets } = this.#tools;
+    return secrets.fileFingerprint(pipeline.memory(slab).subarray(0, length));
   }
 
   /** Takes in one slab: chunks and holes in the order of the file. */

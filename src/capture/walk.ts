@@ -55,10 +55,17 @@ interface OpenFolder {
   readonly fd: number;
   /** With a slash at the end. */
   readonly path: ByteString;
-  readonly subfolders: ByteString[];
+  readonly subfolders: Subfolders;
   next: number;
   readonly rootDevice: number;
   readonly wanted: Wanted | undefined;
+}
+
+/** What a listing leaves to look into. */
+interface Subfolders {
+  readonly names: ByteString[];
+  /** Those of them that lie on other file systems, of which only what is wanted by its own path is. */
+  readonly mounts: Set<ByteString>;
 }
 
 /** Folders nest deeper than a process may have files open; below this depth only the paths are kept. */
@@ -107,7 +114,7 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
       if (rootDevice === undefined) stat.fd(fd);
       const device = rootDevice ?? deviceOf(stat);
       const subfolders = yield* list(fd, path, device, wanted);
-      if (subfolders.length === 0) return;
+      if (subfolders.names.length === 0) return;
       isKept = stack.length < FOLDERS_OPEN_MAX;
       stack.push({ fd: isKept ? fd : -1, path, subfolders, next: 0, rootDevice: device, wanted });
     } finally {
@@ -121,10 +128,10 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
     path: ByteString,
     rootDevice: number,
     wanted: Wanted | undefined,
-  ): Generator<WalkedEntry, ByteString[]> {
+  ): Generator<WalkedEntry, Subfolders> {
     const isAncestor = wanted !== undefined && !wanted.isWhole;
     const prefix = folderPrefix(path === '/' ? '/' : path.slice(0, -1));
-    const subfolders: ByteString[] = [];
+    const subfolders: Subfolders = { names: [], mounts: new Set() };
     const hidden = leaveOut.get(path);
     entry.folder = path;
     const listing = isAncestor ? undefined : reader.read(fd);
@@ -135,12 +142,12 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
         : findMarkers(selection, fd, names, path, failed);
     for (let i = 0; i < names.length; i++) {
       const name = names[i];
-      const child = isAncestor ? wanted!.children.get(name) : undefined;
+      const child = wanted?.children.get(name);
       if (hidden?.has(name)) {
         options.leftOut(path + name);
         continue;
       }
-      const onTheWay = child !== undefined && !child.isWhole;
+      const onTheWay = isAncestor && !child!.isWhole;
       if (
         !onTheWay &&
         (selection.excludesPath(path + name) || (markers.length > 0 && leavesOut(markers, name)))
@@ -167,13 +174,15 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
       const isFolder = stat.type === S_IFDIR;
       if (!isFolder && selection.excludesSize(stat.size)) continue;
       const device = deviceOf(stat);
-      const isMountPoint = child === undefined && selection.excludesDevice(device, rootDevice);
+      const isMountPoint = !isAncestor && !child?.isWhole && selection.excludesDevice(device, rootDevice);
       if (isMountPoint && !isFolder) continue;
       entry.key = prefix + name;
       entry.name = name;
       entry.isAncestor = onTheWay;
       yield entry;
-      if (isFolder && !isMountPoint) subfolders.push(name);
+      if (!isFolder || (isMountPoint && child === undefined)) continue;
+      subfolders.names.push(name);
+      if (isMountPoint) subfolders.mounts.add(name);
     }
     return subfolders;
   }
@@ -189,17 +198,19 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
     rootFd = -1;
     yield* enter(fd, '/', undefined, wanted);
     for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-      if (top.next === top.subfolders.length) {
+      if (top.next === top.subfolders.names.length) {
         if (top.fd >= 0) close(top.fd);
         stack.pop();
         continue;
       }
-      const name = top.subfolders[top.next++];
-      const child =
-        top.wanted !== undefined && !top.wanted.isWhole ? top.wanted.children.get(name) : undefined;
+      const name = top.subfolders.names[top.next++];
+      const child = top.wanted?.children.get(name);
+      const isBelowWhole = top.wanted === undefined || top.wanted.isWhole;
+      const isWhole = child?.isWhole || (isBelowWhole && !top.subfolders.mounts.has(name));
       try {
-        const fd = openFolder(top.fd, top.path, name, child !== undefined && !child.isWhole);
-        yield* enter(fd, `${top.path}${name}/`, child === undefined ? top.rootDevice : undefined, child);
+        const fd = openFolder(top.fd, top.path, name, !isWhole);
+        const rootDevice = child?.isWhole || !isWhole ? undefined : top.rootDevice;
+        yield* enter(fd, `${top.path}${name}/`, rootDevice, child && { ...child, isWhole });
       } catch (error) {
         failed(top.path + name, error);
       }

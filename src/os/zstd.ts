@@ -4,7 +4,7 @@ import koffi from 'koffi';
 const ERRORS_FROM = 2 ** 32;
 
 /** `ZSTD_cParameter` (zstd.h); the numbers are part of its stable interface. */
-export const ZstdParameter = { compressionLevel: 100, hashLog: 102 } as const;
+export const ZstdParameter = { compressionLevel: 100, windowLog: 101, hashLog: 102 } as const;
 
 /** Writes `plain` compressed to the start of `target`. How many bytes; undefined if they do not fit. */
 export type ZstdCompressor = (target: Uint8Array, plain: Uint8Array) => number | undefined;

@@ -165,7 +165,12 @@ class Restore {
       return;
     }
     if (!item.selected) return;
-    for (const path of item.folder.unselected) this.#used.add(path);
+    for (const path of item.folder.unselected) {
+      if (this.#used.has(path)) continue;
+      // A folder above something selected is made, too.
+      this.#used.add(path);
+      tally.found(0);
+    }
 
     let file: WantedFile;
     try {

@@ -1,29 +1,34 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type ByteString, bytesOf, type Clock, hexOf, systemClock } from '../../base/mod.ts';
 import { type Credential, SlotKind } from '../../crypto/mod.ts';
 import {
+  type Content,
   ENTRY_ANCESTOR,
   type Entry,
-  EntryType,
   FrameKind,
+  ID_BYTES,
   IMAGE_KIND_FILES,
   type ManifestBody,
 } from '../../format/mod.ts';
-import { ImageReader } from '../../image/mod.ts';
-import { type Image, Repository } from '../../repository/mod.ts';
+import { ImageReader, type TreeRoot } from '../../image/mod.ts';
+import { type Image, Repository, type WriteSession } from '../../repository/mod.ts';
 import { MemoryStore, type ObjectStore } from '../../store/mod.ts';
-import { type CapturedTree, type CaptureOptions, captureFiles } from '../capture-files.ts';
+import {
+  type CapturedTree,
+  type CaptureEvents,
+  type CaptureOptions,
+  captureFiles,
+} from '../capture-files.ts';
 import { Selection } from '../select/mod.ts';
+import { lineOf, type Snapshot } from './snapshot.ts';
 
-/** What a tree looks like: a line for each path, with everything that a backup must bring back. */
-export type Snapshot = ReadonlyMap<ByteString, string>;
-
-export interface BackUpOptions extends Partial<CaptureOptions> {
+export interface BackUpOptions extends Partial<Omit<CaptureOptions, 'events'>> {
+  readonly events?: Partial<CaptureEvents>;
   /** The image to compare with; by default the last of the scene. */
   readonly base?: Image | undefined;
 }
@@ -35,6 +40,12 @@ export interface BackUpResult {
   readonly notices: readonly string[];
   /** Of each entry that was looked at closely: `new /a/b`. */
   readonly entries: readonly string[];
+  /** The names, below the source, of those of them that are no folders. */
+  readonly captured: readonly string[];
+  /** The names of files that changed while they were read. */
+  readonly marked: readonly string[];
+  /** What of `leaveOut` was met. */
+  readonly leftOut: readonly string[];
   /** Entries that were taken over as they were. */
   readonly unmodified: number;
 }
@@ -63,8 +74,9 @@ export class CaptureScene {
     this.dataset = repository.secrets.datasetId(['host', 'paths', this.source]);
   }
 
-  static async create(context: TestContext): Promise<CaptureScene> {
-    const folder = mkdtempSync(join(tmpdir(), 'everfull-capture-'));
+  /** @param parent where the scene lies: on a file system of a certain kind, say */
+  static async create(context: TestContext, parent = tmpdir()): Promise<CaptureScene> {
+    const folder = mkdtempSync(join(parent, 'everfull-capture-'));
     context.after(() => rmSync(folder, { recursive: true, force: true }));
     mkdirSync(join(folder, 'source'));
     const store = new MemoryStore();
@@ -81,19 +93,19 @@ export class CaptureScene {
     return bytesOf(`${this.source}/${name}`);
   }
 
-  /** Captures and commits, as the operation does. */
-  async backUp(options: BackUpOptions = {}): Promise<BackUpResult> {
-    const { repository, dataset } = this;
+  /** Captures into a session, and does not end it. */
+  async capture(session: WriteSession, options: BackUpOptions = {}): Promise<Omit<BackUpResult, 'image'>> {
     const failed: string[] = [];
     const notices: string[] = [];
     const entries: string[] = [];
-    let unmodified = 0;
-    const base = 'base' in options ? options.base : this.last;
-    const session = await repository.openSession(dataset, { compression: 'fastest', clock: systemClock });
+    const captured: string[] = [];
+    const marked: string[] = [];
+    const leftOut: string[] = [];
+    const counts = { unmodified: 0 };
     const tree = await captureFiles({
-      repository,
+      repository: this.repository,
       session,
-      dataset,
+      dataset: this.dataset,
       related: [],
       paths: [this.source],
       selection: new Selection(),
@@ -105,50 +117,96 @@ export class CaptureScene {
       stateFolder: this.state,
       clock: LATER,
       signal: new AbortController().signal,
+      ...options,
+      base: 'base' in options ? options.base : this.last,
       events: {
         failed: (path, { code }) => failed.push(`${code} ${path}`),
-        leftOut: () => {},
-        entry: (path, change) => entries.push(`${change} ${path}`),
+        leftOut: (path) => leftOut.push(path),
+        entry: (path, change, isFolder, _, changedWhileRead) => {
+          entries.push(`${change} ${path}`);
+          const name = path.slice(this.source.length + 1);
+          if (!isFolder) captured.push(name);
+          if (changedWhileRead) marked.push(name);
+        },
         leaf: (files, folders) => {
-          unmodified += files + folders;
+          counts.unmodified += files + folders;
         },
         walked: () => {},
         read: () => {},
         notice: (message) => notices.push(message),
+        ...options.events,
       },
-      ...options,
-      base,
-    }).catch(async (error: unknown) => {
+    });
+    return { tree, failed, notices, entries, captured, marked, leftOut, unmodified: counts.unmodified };
+  }
+
+  openSession(): Promise<WriteSession> {
+    return this.repository.openSession(this.dataset, { compression: 'fastest', clock: systemClock });
+  }
+
+  /** What the workers of a capture into `session` are made with. */
+  pipelineSetup({ dataKey }: WriteSession) {
+    const { domainSecret } = this.repository.keyring;
+    return { domainSecret, dataKey: dataKey.key, dataKeyId: dataKey.id, compression: 'fastest' as const };
+  }
+
+  /** Captures and commits, as the operation does. */
+  async backUp(options: BackUpOptions = {}): Promise<BackUpResult> {
+    const { repository, dataset } = this;
+    const session = await this.openSession();
+    const captured = await this.capture(session, options).catch(async (error: unknown) => {
       await session.abort({ keep: true }).catch(() => {});
       throw error;
     });
-    const committed = await session.commit({
-      endpoint: await repository.endpoint('host'),
-      kind: IMAGE_KIND_FILES,
-      root: tree.root,
-      body: { ...EMPTY_BODY, paths: [this.source] },
-    });
-    tree.publish(committed);
+    const committed = await session
+      .commit({
+        endpoint: await repository.endpoint('host'),
+        kind: IMAGE_KIND_FILES,
+        root: captured.tree.root,
+        body: { ...EMPTY_BODY, paths: [this.source] },
+      })
+      .catch((error: unknown) => {
+        captured.tree.discard();
+        throw error;
+      });
+    captured.tree.publish(committed);
     const manifest = await repository.readManifest(dataset, committed.sequence);
-    const image = { ...manifest, committed: 0 };
-    this.last = image;
-    return { image, tree, failed, notices, entries, unmodified };
+    this.last = { ...manifest, committed: 0 };
+    return { ...captured, image: this.last };
   }
 
   reader({ header }: Image): ImageReader {
+    const { indexRoot: root, indexLevel: level, indexItems: items, indexLength: length } = header;
+    return this.#readerOf({ root, level, items, length });
+  }
+
+  #readerOf(root: TreeRoot): ImageReader {
     const { repository } = this;
     return new ImageReader(
       {
         node: async (kind, id) => (await repository.frame(kind, id)).plain,
         chunk: async (id) => (await repository.frame(FrameKind.chunk, id)).plain,
       },
-      {
-        root: header.indexRoot,
-        level: header.indexLevel,
-        items: header.indexItems,
-        length: header.indexLength,
-      },
+      root,
     );
+  }
+
+  /** The bytes of a content, which need not be that of an image yet. */
+  async bytesOf(content: Content): Promise<Buffer> {
+    const reader = this.#readerOf({ root: Buffer.alloc(ID_BYTES), level: 0, items: 0, length: 0 });
+    const blocks: Uint8Array[] = [];
+    for await (const block of reader.readRange(content)) blocks.push(block);
+    return Buffer.concat(blocks);
+  }
+
+  entry(image: Image, name: ByteString): Promise<Entry | undefined> {
+    return this.reader(image).lookUp(`${this.source}/${name}`);
+  }
+
+  /** The bytes of a file in an image. */
+  async content(image: Image, name: ByteString): Promise<Buffer> {
+    const entry = await this.entry(image, name);
+    return this.bytesOf(entry!.content!);
   }
 
   /** Everything in an image, read back byte by byte; the folders on the way are left out. */
@@ -176,59 +234,6 @@ export class CaptureScene {
   async assertHolds(image: Image, expected: Snapshot): Promise<void> {
     assert.deepEqual(Object.fromEntries(await this.snapshotOf(image)), Object.fromEntries(expected));
   }
-}
-
-function lineOf(entry: Entry, length: number, sha256: string): string {
-  const { type, mode, uid, gid, mtimeSeconds, mtimeNanoseconds, target, linkGroup } = entry;
-  const mtime = BigInt(mtimeSeconds) * 1_000_000_000n + BigInt(mtimeNanoseconds);
-  const content = type === EntryType.file ? `${length} ${sha256}` : (target ?? '');
-  return [type, mode.toString(8), uid, gid, mtime, linkGroup ?? '-', content].join(' ');
-}
-
-/** What the file system says of a tree now. */
-export function snapshotOfTree(root: ByteString): Snapshot {
-  const lines = new Map<ByteString, string>();
-  const inodes = new Map<bigint, ByteString>();
-  const add = (path: ByteString) => {
-    const name = bytesOf(path);
-    const stat = lstatSync(name, { bigint: true });
-    const isFile = stat.isFile();
-    const linkGroup = isFile && stat.nlink > 1n ? (inodes.get(stat.ino) ?? path) : undefined;
-    if (linkGroup === path) inodes.set(stat.ino, path);
-    const bytes = isFile ? readFileSync(name) : Buffer.alloc(0);
-    const seconds = stat.mtimeNs / 1_000_000_000n;
-    const type = isFile ? EntryType.file : stat.isDirectory() ? EntryType.folder : EntryType.symlink;
-    lines.set(
-      path,
-      lineOf(
-        {
-          type,
-          mode: Number(stat.mode) & 0o7777,
-          uid: Number(stat.uid),
-          gid: Number(stat.gid),
-          mtimeSeconds: Number(seconds),
-          mtimeNanoseconds: Number(stat.mtimeNs - seconds * 1_000_000_000n),
-          target: type === EntryType.symlink ? readlinkSync(name, 'latin1') : undefined,
-          linkGroup,
-        } as Entry,
-        bytes.length,
-        createHash('sha256').update(bytes).digest('hex'),
-      ),
-    );
-    if (!stat.isDirectory()) return;
-    const names = readdirSync(name, { encoding: 'latin1' }).sort();
-    const isFolder = (child: string) => lstatSync(bytesOf(`${path}/${child}`)).isDirectory();
-    // In key order, since the first path of a hard link names its group.
-    for (const child of names) if (!isFolder(child)) add(`${path}/${child}`);
-    for (const child of names) if (isFolder(child)) add(`${path}/${child}`);
-  };
-  add(root);
-  return lines;
-}
-
-/** Bytes that look random and follow from `seed`; nothing shrinks them. */
-export function noise(length: number, seed: number): Buffer {
-  return createHash('shake256', { outputLength: length }).update(String(seed)).digest();
 }
 
 export function openDescriptors(): number {
