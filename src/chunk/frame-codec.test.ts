@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { isEverfullError } from '../base/mod.ts';
 import { DomainSecrets, Sealer } from '../crypto/mod.ts';
 import { Codec, decodeFrame, encodeFrameHeader, FRAME_PLAIN_BYTES_MAX, FrameKind } from '../format/mod.ts';
-import { COMPRESSION_MODES, compress, expand } from './compress.ts';
+import { ZstdParameter } from '../os/mod.ts';
+import { COMPRESSION_MODES, compress, expand, streamingCompressor } from './compress.ts';
 import { encodeFrame, frameIdOf, openFrame } from './frame-codec.ts';
 import { noise } from './testing/noise.ts';
 
@@ -121,4 +122,20 @@ test('a body that expands to more than its header says is refused before it take
   assert.throws(() => openFrame(frame, header.kind, header.id, secrets, sealerOf), { code: 'damaged' });
   const huge = encodeFrameHeader({ ...header, plainLength: FRAME_PLAIN_BYTES_MAX + 1 });
   assert.throws(() => decodeFrame(Buffer.concat([huge, body])), { code: 'damaged' });
+});
+
+test('where the zstd of Node cannot be called, node:zlib makes what expands to the same', () => {
+  const compressor = streamingCompressor([
+    [ZstdParameter.compressionLevel, 2],
+    [ZstdParameter.windowLog, 18],
+  ]);
+  fc.assert(
+    fc.property(texts, (plain) => {
+      const target = Buffer.alloc(plain.length + 200);
+      const length = compressor(target, plain)!;
+      assert.ok(Buffer.from(expand(Codec.zstd, target.subarray(0, length), plain.length)).equals(plain));
+    }),
+    { numRuns: 30 },
+  );
+  assert.equal(compressor(Buffer.alloc(20), noise(1000, 1)), undefined);
 });

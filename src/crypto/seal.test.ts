@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { createCipheriv, webcrypto } from 'node:crypto';
+import { createCipheriv, randomBytes, webcrypto } from 'node:crypto';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { bytesFromHex, hexOf } from '../base/mod.ts';
+import { gcmEncryptor } from '../os/mod.ts';
 import { deriveKey, KeyedHash } from './hash.ts';
-import { Sealer } from './seal.ts';
+import { nodeEncryptor, Sealer } from './seal.ts';
 
 const KEY = Buffer.alloc(32, 7);
 const sealer = new Sealer(KEY, Buffer.alloc(16));
@@ -117,4 +118,15 @@ test('the platform computes AES-256-GCM as test case 16 of its specification say
 test('a key of another length is refused, and no key is shown by printing', () => {
   assert.throws(() => new Sealer(Buffer.alloc(16), Buffer.alloc(16)), RangeError);
   assert.ok(!/07 07 07|KEY/i.test(inspect(sealer, { depth: 9, showHidden: true }).replace('keyId', '')));
+});
+
+test('where the OpenSSL of Node cannot be called, node:crypto gives the same bytes', () => {
+  const encrypt = gcmEncryptor()!;
+  for (const length of [0, 1, 1000, 70_000]) {
+    const [key, nonce, head, body] = [randomBytes(32), randomBytes(12), randomBytes(40), randomBytes(length)];
+    const [one, other] = [Buffer.alloc(length + 16), Buffer.alloc(length + 16)];
+    encrypt(one, key, nonce, head, body);
+    nodeEncryptor(other, key, nonce, head, body);
+    assert.deepEqual(one, other);
+  }
 });
