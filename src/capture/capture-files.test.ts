@@ -61,10 +61,15 @@ test('any sequence of changes and backups restores each image exactly', async (c
 test('what did not change is taken over by leaves, and gives what reading everything gives', async (context) => {
   const scene = await CaptureScene.create(context);
   makeTree(scene.source);
+  // The folders above are anybody's: what others do there changes them at any time.
+  const ofTree = (entries: readonly string[]) =>
+    entries
+      .filter((entry) => entry.includes(`${scene.source}/`))
+      .map((entry) => entry.replace(`${scene.source}/`, ''));
   const first = await scene.backUp();
   assert.ok(first.entries.every((entry) => entry.startsWith('new ')));
   const second = await scene.backUp();
-  assert.deepEqual(second.entries, []);
+  assert.deepEqual(ofTree(second.entries), []);
   assert.equal(second.tree.usedTrackLog, true);
   assert.equal(idOf(second.image), idOf(first.image));
   assert.deepEqual(second.tree.counts, { bytesAdded: 0, bytesAddedStored: 0, chunksAdded: 0 });
@@ -73,11 +78,7 @@ test('what did not change is taken over by leaves, and gives what reading everyt
   mutate(scene.source, { do: 'remove', path: 'd4/f4' });
   mutate(scene.source, { do: 'write', path: 'd5/new', size: 100, seed: 98 });
   const third = await scene.backUp();
-  const names = third.entries.map((entry) => entry.replace(`${scene.source}/`, ''));
-  assert.deepEqual(
-    names.filter((entry) => !entry.includes('source')),
-    ['changed d4', 'changed d5', 'changed d3/f3', 'new d5/new'],
-  );
+  assert.deepEqual(ofTree(third.entries), ['changed d4', 'changed d5', 'changed d3/f3', 'new d5/new']);
   assert.equal(third.tree.deleted, 1);
   assert.ok(third.unmodified > 140);
   await scene.assertHolds(third.image, snapshotOfTree(scene.source));
