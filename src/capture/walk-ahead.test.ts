@@ -29,13 +29,13 @@ function folderWithMany(context: TestContext, count = 3000): string {
   return root;
 }
 
-/** What is told of an entry, apart from the object that serves for all. */
+/** What is told of an entry, apart from the object that serves for all. Folders above are anybody's, and change. */
 const copyOf = ({ key, name, folder, stat, isAncestor }: WalkedEntry) => ({
   key,
   name,
   folder,
   isAncestor,
-  words: [...stat.words.subarray(0, 36)],
+  words: isAncestor ? [] : [...stat.words.subarray(0, 36)],
 });
 
 function foldersOpenBelow(root: string): string[] {
