@@ -60,6 +60,7 @@ export function gcmEncryptor(): GcmEncryptor | undefined {
   const openssl = load();
   if (openssl === undefined) return undefined;
   const context = openssl.newContext();
+  if (context === null) throw new Error('OpenSSL has no memory for a context');
   process.once('exit', () => openssl.freeContext(context));
   const cipher = openssl.aes256gcm();
   const written = allocateNative(4).buffer;

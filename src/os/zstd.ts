@@ -1,12 +1,12 @@
 import koffi from 'koffi';
 
-/** Negative results are error codes; as an unsigned size they are beyond any length. */
-const ERRORS_FROM = 2 ** 32;
+/** `ZSTD_error_dstSize_tooSmall` (zstd_errors.h). Results are sizes, or error codes below zero. */
+const TARGET_TOO_SMALL = -70;
 
 /** `ZSTD_cParameter` (zstd.h); the numbers are part of its stable interface. */
 export const ZstdParameter = { compressionLevel: 100, windowLog: 101, hashLog: 102 } as const;
 
-/** Writes `plain` compressed to the start of `target`. How many bytes; undefined if they do not fit. */
+/** Writes `plain` compressed to the start of `target`. How many bytes; undefined if they do not fit. Throws for any other failure. */
 export type ZstdCompressor = (target: Uint8Array, plain: Uint8Array) => number | undefined;
 
 interface Zstd {
@@ -29,8 +29,8 @@ function load(): Zstd | undefined {
     return {
       createCCtx: library.func('void *ZSTD_createCCtx()'),
       freeCCtx: library.func('size_t ZSTD_freeCCtx(void *)'),
-      setParameter: library.func('size_t ZSTD_CCtx_setParameter(void *, int, int)'),
-      compress2: library.func('size_t ZSTD_compress2(void *, void *, size_t, const void *, size_t)'),
+      setParameter: library.func('int64 ZSTD_CCtx_setParameter(void *, int, int)'),
+      compress2: library.func('int64 ZSTD_compress2(void *, void *, size_t, const void *, size_t)'),
     } as unknown as Zstd;
   } catch {
     return undefined;
@@ -53,13 +53,16 @@ export function zstdCompressor(
   if (library === undefined) return undefined;
   const zstd = library;
   const context = zstd.createCCtx();
+  if (context === null) throw new Error('zstd has no memory for a context');
   process.once('exit', () => zstd.freeCCtx(context));
   for (const [parameter, value] of parameters) {
-    if (zstd.setParameter(context, parameter, value) >= ERRORS_FROM)
+    if (zstd.setParameter(context, parameter, value) < 0)
       throw new RangeError(`zstd does not know parameter ${parameter} with ${value}`);
   }
   return (target, plain) => {
     const length = zstd.compress2(context, target, target.length, plain, plain.length);
-    return length >= ERRORS_FROM ? undefined : length;
+    if (length >= 0) return length;
+    if (length === TARGET_TOO_SMALL) return undefined;
+    throw new Error(`zstd failed with error ${-length}`);
   };
 }
