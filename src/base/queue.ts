@@ -54,16 +54,21 @@ export class BoundedQueue<T> {
     this.#wakeMaker();
   }
 
-  /** The next item, at once if there is one; undefined when all were taken and the queue is closed. */
+  /** The next item; undefined when all were taken and the queue is closed. */
   async take(): Promise<T | undefined> {
-    while (this.length === 0) {
-      if (this.#failure !== undefined) throw this.#failure.error;
+    while (this.length === 0 && this.#failure === undefined) {
       if (this.#closed) return undefined;
       await new Promise<void>((resolve) => {
         this.#takerWaits = resolve;
       });
     }
+    return this.poll();
+  }
+
+  /** The next item if it is there: most are, and a promise for each of millions costs more than its work. */
+  poll(): T | undefined {
     if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.length === 0) return undefined;
     const item = this.#items[this.#head];
     this.#items[this.#head++] = undefined as T;
     this.#weight -= this.#weigh(item);

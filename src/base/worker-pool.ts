@@ -20,8 +20,8 @@ interface Answer {
   readonly error?: CarriedError;
 }
 
-/** How many tasks a thread holds: the one it works on, and the next, so that it need not wait for us. */
-const TASKS_A_THREAD = 2;
+/** How many tasks a thread holds: the one it works on, and the next ones, so that it need not wait for us. */
+const TASKS_A_THREAD = 4;
 
 /** One thread a core, up to what is useful beside the main one. */
 export function threadCount(): number {

@@ -19,6 +19,7 @@ import { type NodeSink, TreeBuilder, type TreeRoot } from '../image/mod.ts';
 import type { WriteSession } from '../repository/mod.ts';
 import type { ChunkGroup } from './chunk-group.ts';
 import type { Captured, EntryItem, FirstLink, Item, LeafItem } from './item.ts';
+import type { ChunkRef } from './known-files.ts';
 import { type LongFile, UnreadableFile } from './long-file.ts';
 import type { SegmentWriter } from './segment-files.ts';
 import { timeOf, typeOf, Word } from './stat-words.ts';
@@ -71,10 +72,20 @@ export class Assembler {
   async run(from: BoundedQueue<Item>): Promise<TreeRoot> {
     const { session } = this.#options;
     let turn = 0;
-    for (let item = await from.take(); item !== undefined; item = await from.take()) {
+    for (;;) {
+      const item = from.poll() ?? (await from.take());
+      if (item === undefined) break;
       if (item.kind === 'leaf') this.#leaf(item);
       else if (item.kind === 'record') this.#record(item.record);
-      else await this.#entry(item);
+      else {
+        // Most entries wait for nothing, and promises would cost more than the rest.
+        const captured = isCaptured(item) ? item.captured : await this.#captured(item);
+        this.changed = true;
+        if (captured === undefined) continue;
+        const chunk = openChunkOf(captured);
+        if (chunk !== undefined) await this.#options.group.settled(chunk);
+        this.#entry(item, captured);
+      }
       if (++turn % 256 === 0) await session.room();
     }
     return this.#builder.finish();
@@ -128,16 +139,13 @@ export class Assembler {
     this.#builder.addEntry(key, value, content);
   }
 
-  async #entry(item: EntryItem): Promise<void> {
+  #entry(item: EntryItem, captured: Captured): void {
     const { failed } = this.#options;
-    this.changed = true;
-    const captured = await this.#captured(item);
-    if (captured === undefined) return;
     if (item.first !== undefined) {
-      item.first.captured = captured;
+      item.first.captured = kept(captured);
       item.first.words = item.words;
     }
-    const content = await this.#content(captured);
+    const content = finalContent(captured);
     const type = typeOf(item.words)!;
     const { words } = item;
     const [mtimeSeconds, mtimeNanoseconds] = timeOf(words, Word.mtime);
@@ -183,8 +191,7 @@ export class Assembler {
   }
 
   async #captured(item: EntryItem): Promise<Captured | undefined> {
-    const { source } = item;
-    if (source === undefined || item.captured !== undefined) return item.captured;
+    const source = item.source!;
     if ('sameAs' in source) {
       const { sameAs } = source;
       const captured = sameAs.captured ?? capturedBefore(sameAs);
@@ -219,20 +226,28 @@ export class Assembler {
       xattrs: file.attributes.xattrs[0]?.xattrs ?? [],
     };
   }
+}
 
-  async #content(captured: Captured): Promise<Content | undefined> {
-    const { content } = captured;
-    if (content === undefined || !('chunk' in content)) return content;
-    return {
-      pieces: [
-        {
-          length: content.length,
-          chunk: content.chunk.id ?? (await this.#options.group.settled(content.chunk)),
-          offset: content.offset,
-        },
-      ],
-    };
-  }
+function isCaptured(item: EntryItem): boolean {
+  return item.captured !== undefined || item.source === undefined;
+}
+
+/** The chunk that the content lies in, if it has no id yet. */
+function openChunkOf({ content }: Captured): ChunkRef | undefined {
+  return content !== undefined && 'chunk' in content && content.chunk.id === undefined
+    ? content.chunk
+    : undefined;
+}
+
+function finalContent({ content }: Captured): Content | undefined {
+  if (content === undefined || !('chunk' in content)) return content;
+  return { pieces: [{ length: content.length, chunk: content.chunk.id!, offset: content.offset }] };
+}
+
+/** Without the memory that the fingerprint is a part of. */
+function kept(captured: Captured): Captured {
+  const { fingerprint } = captured;
+  return { ...captured, fingerprint: fingerprint && new Uint8Array(fingerprint) };
 }
 
 function capturedBefore({ value }: FirstLink): Captured | undefined {

@@ -18,7 +18,7 @@ import { type EntryItem, type Item, weightOf } from './item.ts';
 import { KnownFiles } from './known-files.ts';
 import { captureLongFile, type LongFile, type LongFileTools } from './long-file.ts';
 import { Producer } from './produce.ts';
-import { readSegments, SEGMENTED_BYTES_MAX, SEGMENTED_BYTES_MIN, SegmentWriter } from './segment-files.ts';
+import { readSegments, SegmentWriter, wantsSegments } from './segment-files.ts';
 import type { Selection } from './select/mod.ts';
 import { inodeOf, isTrusted, sizeOf } from './stat-words.ts';
 import { datasetFolder, type TrackedImage, TrackLog, TrackLogWriter } from './track-log.ts';
@@ -129,10 +129,10 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
     longFiles(async () => {
       const { path, words } = item;
       const size = sizeOf(words);
-      const wantSegments = folder !== undefined && size >= SEGMENTED_BYTES_MIN && size <= SEGMENTED_BYTES_MAX;
       const isForgotten = item.before === undefined;
       const value = isForgotten ? await forgotten(item.key) : item.before.value;
       const before = value?.[0] === EntryType.file ? decodeEntry(value) : undefined;
+      const wantSegments = folder !== undefined && wantsSegments(size, before !== undefined);
       const old =
         wantSegments && before !== undefined ? readSegments(folder, before.fingerprint!) : undefined;
       return captureLongFile(

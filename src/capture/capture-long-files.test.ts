@@ -11,6 +11,7 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -166,14 +167,37 @@ test('every state of a long file comes back byte for byte, and takes in little',
     assert.equal(digestOf(await scene.content(image, 'file')), digest, name);
 });
 
-/** A scene with a file of 9 MiB that was backed up. */
+/** A scene with a file of 9 MiB that was backed up and read twice, so that it has segment entries. */
 async function sceneWithFile(context: TestContext): Promise<{ scene: CaptureScene; path: string }> {
   const scene = await CaptureScene.create(context);
   const path = scene.path('a').toString();
   writeFileSync(path, noise(9 * MIB, 1));
   await scene.backUp();
+  await backUpTouched(scene, path);
   return { scene, path };
 }
+
+async function backUpTouched(scene: CaptureScene, path: string): Promise<void> {
+  utimesSync(path, 1_000_000_000, 1_000_000_000);
+  const { tree } = await scene.backUp();
+  assert.equal(tree.counts.bytesAdded, 0);
+}
+
+test('a file from 64 MiB on gets segment entries at once, a shorter one when it is read again', async (context) => {
+  const scene = await CaptureScene.create(context);
+  const segments = () => readdirSync(`${datasetFolder(scene.state, scene.dataset)}/segments`).length;
+  const path = (name: string) => scene.path(name).toString();
+  for (const [name, length] of Object.entries({ short: 8 * MIB - 1, middle: 64 * MIB - 1, long: 64 * MIB })) {
+    writeFileSync(path(name), name);
+    truncateSync(path(name), length);
+  }
+  await scene.backUp();
+  assert.equal(segments(), 1);
+  await backUpTouched(scene, path('short'));
+  assert.equal(segments(), 1);
+  await backUpTouched(scene, path('middle'));
+  assert.equal(segments(), 2);
+});
 
 test('copies and other names of a long file add nothing', async (context) => {
   const { scene, path } = await sceneWithFile(context);
@@ -249,6 +273,7 @@ test('holes that come and go in a long file cost what is beside them', async (co
   truncateSync(path, length);
   for (let i = 0; i < 10; i++) write(noise(MIB, i), i * 5 * MIB);
   await scene.backUp();
+  await backUpTouched(scene, path);
   const changes: Readonly<Record<string, () => void>> = {
     'data in a hole': () => write(noise(4 * KIB, 99), 18 * MIB),
     'a hole in data': () => punchHoles(path, [[20 * MIB + 256 * KIB, 64 * KIB]]),

@@ -31,6 +31,11 @@ function newCounts(): StoredCounts {
   return { bytesAdded: 0, bytesAddedStored: 0, chunksAdded: 0 };
 }
 
+async function addTo(group: ChunkGroup, bytes: Uint8Array): Promise<{ chunk: ChunkRef; offset: number }> {
+  await group.ready();
+  return group.add(bytes);
+}
+
 /** How many groups may have memory at the same time. */
 const GROUPS_AT_ONCE = 7;
 
@@ -46,7 +51,7 @@ test('any runs are found where they were said to go, and where chunks end follow
       let open = 0;
       for (const [length, seed] of made) {
         const bytes = noise(length, seed);
-        const { chunk, offset } = await group.add(bytes);
+        const { chunk, offset } = await addTo(group, bytes);
         assert.equal(offset, open, 'runs follow each other');
         placed.push({ bytes: Buffer.from(bytes), chunk, offset });
         bytes.fill(0);
@@ -72,7 +77,7 @@ test('runs that follow each other share a chunk until it has enough', async (con
   const counts = newCounts();
   const group = new ChunkGroup(pipeline, session, counts);
   const chunks = new Set<ChunkRef>();
-  for (let i = 0; i < 50; i++) chunks.add((await group.add(noise(100_000, i))).chunk);
+  for (let i = 0; i < 50; i++) chunks.add((await addTo(group, noise(100_000, i))).chunk);
   await group.finish();
   // Eleven runs are the first to make a mebibyte.
   assert.equal(chunks.size, Math.ceil(50 / 11));
@@ -87,7 +92,7 @@ test('a chunk that the repository has is not stored again, and has the same id',
   const counts = newCounts();
   for (let turn = 0; turn < 3; turn++) {
     const group = new ChunkGroup(pipeline, session, counts);
-    const { chunk } = await group.add(noise(5000, 1));
+    const { chunk } = await addTo(group, noise(5000, 1));
     await group.finish();
     ids.push(hexOf(chunk.id!));
     assert.equal(counts.chunksAdded, 1);
@@ -98,9 +103,9 @@ test('a chunk that the repository has is not stored again, and has the same id',
 test('who waits for an id gets it when the chunk is sealed, and does not end it', async (context) => {
   const { session, pipeline } = await prepare(context);
   const group = new ChunkGroup(pipeline, session, newCounts());
-  const { chunk } = await group.add(noise(10, 1));
+  const { chunk } = await addTo(group, noise(10, 1));
   const settled = [group.settled(chunk), group.settled(chunk)];
-  const more = await group.add(noise(10, 2));
+  const more = await addTo(group, noise(10, 2));
   assert.equal(more.chunk, chunk, 'the chunk is still open');
   assert.equal(chunk.id, undefined);
   group.close();
@@ -115,7 +120,7 @@ test('a group that has nothing ends without a chunk', async (context) => {
   const group = new ChunkGroup(pipeline, session, counts);
   group.close();
   group.abandon();
-  await group.add(new Uint8Array(0));
+  await addTo(group, new Uint8Array(0));
   await group.finish();
   assert.equal(counts.chunksAdded, 0);
 });
@@ -125,7 +130,7 @@ test('what is abandoned gives its memory back and is not stored', async (context
   const counts = newCounts();
   for (let i = 0; i < GROUPS_AT_ONCE * 3; i++) {
     const group = new ChunkGroup(pipeline, session, counts);
-    await group.add(noise(100, i));
+    await addTo(group, noise(100, i));
     group.abandon();
     assert.equal(group.isEmpty, true);
     await group.finish();
@@ -154,9 +159,9 @@ test('who adds waits for a store that is slower', async (context) => {
     counts,
   );
   const half = SMALL_FILE_BYTES_MAX;
-  for (let i = 0; i < GROUPS_AT_ONCE * 2; i++) await group.add(noise(half, i));
+  for (let i = 0; i < GROUPS_AT_ONCE * 2; i++) await addTo(group, noise(half, i));
   let isAdded = false;
-  const added = group.add(noise(half, 99)).then(() => {
+  const added = addTo(group, noise(half, 99)).then(() => {
     isAdded = true;
   });
   // Every chunk is sealed and handed over by then, and still holds its memory.
@@ -172,9 +177,9 @@ test('a store that fails is told to who waits for an id and to who ends the grou
   const { session, pipeline } = await prepare(context);
   const failing = withRoom(session, () => Promise.reject(new Error('the store is gone')));
   const group = new ChunkGroup(pipeline, failing, newCounts());
-  await group.add(noise(10, 1));
+  await addTo(group, noise(10, 1));
   group.close();
-  const { chunk } = await group.add(noise(10, 2));
+  const { chunk } = await addTo(group, noise(10, 2));
   await assert.rejects(group.settled(chunk), /the store is gone/);
   await assert.rejects(group.finish(), /the store is gone/);
   for (let i = 0; i < GROUPS_AT_ONCE; i++) await pipeline.pools.groups.acquire();

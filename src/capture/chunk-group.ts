@@ -30,9 +30,18 @@ export class ChunkGroup {
     this.#counts = counts;
   }
 
-  /** Copies `bytes` (at most 512 KiB) into the open chunk. */
-  async add(bytes: Uint8Array): Promise<{ chunk: ChunkRef; offset: number }> {
+  /** Whether {@link add} may be called at once. */
+  get isReady(): boolean {
+    return this.#memory >= 0;
+  }
+
+  /** Waits for memory for the open chunk. */
+  async ready(): Promise<void> {
     if (this.#memory < 0) this.#memory = await this.#pipeline.pools.groups.acquire();
+  }
+
+  /** Copies `bytes` (at most 512 KiB) into the open chunk. Call {@link ready} before each. */
+  add(bytes: Uint8Array): { chunk: ChunkRef; offset: number } {
     const offset = this.#bytes;
     this.#pipeline.memory(this.#memory).set(bytes, offset);
     this.#bytes += bytes.length;

@@ -1,12 +1,12 @@
 import { type BoundedQueue, type ByteString, errnoOf } from '../base/mod.ts';
 import { type ChunkPipeline, type ReadResult, ReadStatus, SMALL_FILE_BYTES_MAX } from '../chunk/mod.ts';
-import { decodeEntry, EntryType } from '../format/mod.ts';
-import { reachPath, StatBuffer } from '../os/mod.ts';
+import { type Content, decodeEntry, EntryType, ID_BYTES } from '../format/mod.ts';
+import { StatBuffer } from '../os/mod.ts';
 import type { WriteSession } from '../repository/mod.ts';
 import type { ChunkGroup } from './chunk-group.ts';
 import { refersToStored } from './content-draft.ts';
 import { type Captured, type EntryItem, type Item, weightOf } from './item.ts';
-import type { KnownFiles } from './known-files.ts';
+import type { KnownFiles, KnownPlace } from './known-files.ts';
 import type { LongFile } from './long-file.ts';
 import { ReadBatch } from './read-batch.ts';
 import { sizeOf, wordsOf } from './stat-words.ts';
@@ -35,6 +35,7 @@ export interface DecideOptions {
 export class Decider {
   readonly #options: DecideOptions;
   readonly #stat = new StatBuffer();
+  #files: KnownFiles | undefined;
   #waiting = 0;
 
   constructor(options: DecideOptions) {
@@ -43,9 +44,23 @@ export class Decider {
 
   async run(from: BoundedQueue<Item>, to: BoundedQueue<Item>): Promise<void> {
     const { group } = this.#options;
-    for (let item = await from.take(); item !== undefined; item = await from.take()) {
+    for (;;) {
+      const item = from.poll() ?? (await from.take());
+      if (item === undefined) break;
       if (item.kind === 'entry' && item.source !== undefined && 'batch' in item.source) {
-        if (!(await this.#small(item, item.source.batch, item.source.index))) continue;
+        const { batch, index } = item.source;
+        const result = batch.answer ?? (await batch.result);
+        if (result.status[index] === ReadStatus.whole) {
+          try {
+            const fingerprint = fingerprintOf(result, index);
+            const before = this.#contentBefore(item, fingerprint, result.lengths[index]);
+            if (before === undefined && !this.#isReady) await this.#ready();
+            const content = before ?? this.#store(batch, index, fingerprint, result.lengths[index]);
+            item.captured = capturedOf(result, index, fingerprint, content, false);
+          } finally {
+            batch.done();
+          }
+        } else if (!(await this.#notWhole(item, batch, index, result))) continue;
       }
       to.push(item);
       if (group.isEmpty) this.#waiting = 0;
@@ -62,24 +77,15 @@ export class Decider {
   }
 
   /** Whether the entry is to be kept. */
-  async #small(item: EntryItem, batch: ReadBatch, index: number): Promise<boolean> {
-    const result = await batch.result;
-    try {
-      if (result.status[index] === ReadStatus.whole) {
-        item.captured = await this.#store(item, batch, index, result, false);
-        return true;
-      }
-      if (result.status[index] === ReadStatus.failed) return this.#failed(item, result, index);
-    } finally {
-      batch.done();
-    }
-    return this.#again(item);
+  async #notWhole(item: EntryItem, batch: ReadBatch, index: number, result: ReadResult): Promise<boolean> {
+    batch.done();
+    return result.status[index] === ReadStatus.failed ? this.#failed(item, result, index) : this.#again(item);
   }
 
   /** The file was written between the walk and the end of reading: once more, and then as it was read. */
   async #again(item: EntryItem): Promise<boolean> {
     try {
-      if (!reachPath(item.path, (dirfd, name) => this.#stat.at(dirfd, name))) return false;
+      if (!this.#stat.path(item.path)) return false;
     } catch (error) {
       const code = errnoOf(error);
       if (code === undefined) throw error;
@@ -100,7 +106,11 @@ export class Decider {
     const result = await batch.result;
     try {
       if (result.status[0] === ReadStatus.failed) return this.#failed(item, result, 0);
-      item.captured = await this.#store(item, batch, 0, result, result.status[0] === ReadStatus.changed);
+      const fingerprint = fingerprintOf(result, 0);
+      const before = this.#contentBefore(item, fingerprint, result.lengths[0]);
+      if (before === undefined) await this.#ready();
+      const content = before ?? this.#store(batch, 0, fingerprint, result.lengths[0]);
+      item.captured = capturedOf(result, 0, fingerprint, content, result.status[0] === ReadStatus.changed);
       return true;
     } finally {
       batch.done();
@@ -114,41 +124,62 @@ export class Decider {
     return false;
   }
 
-  async #store(
-    item: EntryItem,
-    batch: ReadBatch,
-    index: number,
-    result: ReadResult,
-    changedWhileRead: boolean,
-  ): Promise<Captured> {
-    const { group, session, known, read } = this.#options;
-    const length = result.lengths[index];
-    const fingerprint = result.fingerprints.slice(index * 32, index * 32 + 32);
-    const { inodeFlags, xattrs } = result.attributes;
-    const found = xattrs.find((candidate) => candidate.index === index);
-    const rest = {
-      fingerprint,
-      xattrs: found?.xattrs ?? [],
-      inodeFlags: inodeFlags[index],
-      target: undefined,
-      changedWhileRead,
-    };
-    read(length);
-    if (length === 0) return { ...rest, content: { pieces: [] } };
-    const before = item.before === undefined ? undefined : decodeEntry(item.before.value);
-    // What the repository lost is stored anew, now that its bytes are at hand.
-    if (
-      before?.type === EntryType.file &&
-      Buffer.compare(before.fingerprint!, fingerprint) === 0 &&
-      refersToStored(before.content!, session)
-    )
-      return { ...rest, content: before.content };
-    const files = await known();
-    const place = files.find(fingerprint);
-    if (place?.length === length && (place.chunk.id === undefined || session.has(place.chunk.id)))
-      return { ...rest, content: place };
-    const { chunk, offset } = await group.add(batch.bytes(index, length));
-    files.set(fingerprint, { chunk, offset, length });
-    return { ...rest, content: { chunk, offset, length } };
+  /** Whether {@link #store} may be called at once: promises for each of millions of files would cost more than it does. */
+  get #isReady(): boolean {
+    return this.#files !== undefined && this.#options.group.isReady;
   }
+
+  async #ready(): Promise<void> {
+    this.#files ??= await this.#options.known();
+    await this.#options.group.ready();
+  }
+
+  /** The content that the last image has, if it is the same; what the repository lost of it is stored anew. */
+  #contentBefore(item: EntryItem, fingerprint: Buffer, length: number): Content | undefined {
+    this.#options.read(length);
+    if (length === 0) return { pieces: [] };
+    if (item.before === undefined) return undefined;
+    const before = decodeEntry(item.before.value);
+    return before.type === EntryType.file &&
+      fingerprint.equals(before.fingerprint!) &&
+      refersToStored(before.content!, this.#options.session)
+      ? before.content
+      : undefined;
+  }
+
+  /** Finds the bytes of a file among those that are stored, or adds them. */
+  #store(batch: ReadBatch, index: number, fingerprint: Buffer, length: number): KnownPlace {
+    const { group, session } = this.#options;
+    const known = this.#files!.find(fingerprint);
+    if (known?.length === length && (known.chunk.id === undefined || session.has(known.chunk.id)))
+      return known;
+    const { chunk, offset } = group.add(batch.bytes(index, length));
+    const place = { chunk, offset, length };
+    this.#files!.set(fingerprint, place);
+    return place;
+  }
+}
+
+function fingerprintOf({ fingerprints }: ReadResult, index: number): Buffer {
+  return Buffer.from(fingerprints.buffer, fingerprints.byteOffset + index * ID_BYTES, ID_BYTES);
+}
+
+const NO_XATTRS: Captured['xattrs'] = [];
+
+function capturedOf(
+  { attributes: { inodeFlags, xattrs } }: ReadResult,
+  index: number,
+  fingerprint: Buffer,
+  content: Captured['content'],
+  changedWhileRead: boolean,
+): Captured {
+  return {
+    fingerprint,
+    content,
+    xattrs:
+      xattrs.length === 0 ? NO_XATTRS : (xattrs.find((one) => one.index === index)?.xattrs ?? NO_XATTRS),
+    inodeFlags: inodeFlags[index],
+    target: undefined,
+    changedWhileRead,
+  };
 }

@@ -19,7 +19,7 @@ import {
   type SegmentFile,
 } from '../format/mod.ts';
 import type { NodeSink } from '../image/mod.ts';
-import { reachPath, StatBuffer } from '../os/mod.ts';
+import { StatBuffer } from '../os/mod.ts';
 import type { WriteSession } from '../repository/mod.ts';
 import { ChunkGroup, type StoredCounts, storeChunk } from './chunk-group.ts';
 import { ContentDraft, refersToStored } from './content-draft.ts';
@@ -103,7 +103,7 @@ export async function captureLongFile(source: LongFileSource, tools: LongFileToo
 function lookAgain(path: ByteString): Uint32Array {
   const stat = new StatBuffer();
   try {
-    if (reachPath(path, (dirfd, name) => stat.at(dirfd, name))) return wordsOf(stat);
+    if (stat.path(path)) return wordsOf(stat);
   } catch (error) {
     throw new UnreadableFile({ index: 0, errno: errnoOf(error) ?? 'EIO', message: (error as Error).message });
   }
@@ -349,7 +349,8 @@ class LongFileReader {
     if (pieces.length > PIECES_A_CHUNK_MAX) return undefined;
     const memory = pipeline.memory(slab);
     for (const { piece, at, length } of fresh) {
-      const place = await this.#group.add(memory.subarray(at, at + length));
+      await this.#group.ready();
+      const place = this.#group.add(memory.subarray(at, at + length));
       pieces[piece] = { length, chunk: place.chunk, offset: place.offset };
     }
     return pieces;

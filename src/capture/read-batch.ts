@@ -16,6 +16,8 @@ export class ReadBatch {
   #pipeline: ChunkPipeline | undefined;
   #pool: Slabs | undefined;
   readonly #result = Promise.withResolvers<ReadResult>();
+  /** The result, once it is there. */
+  answer: ReadResult | undefined;
 
   constructor() {
     // Whoever waits for the batch meets the failure; until then it is nobody's.
@@ -57,7 +59,10 @@ export class ReadBatch {
         places: Uint32Array.from(this.#places),
         end: this.#bytes,
       })
-      .then(this.#result.resolve, this.#result.reject);
+      .then((answer) => {
+        this.answer = answer;
+        this.#result.resolve(answer);
+      }, this.#result.reject);
   }
 
   get result(): Promise<ReadResult> {

@@ -10,11 +10,20 @@ import {
   type SegmentFile,
   segmentFileRecord,
 } from '../format/mod.ts';
+import { BestEffort } from './best-effort.ts';
 
 /** Shorter files are not worth the hashing: a change costs them a few chunks at most. */
-export const SEGMENTED_BYTES_MIN = 8 * 1024 * 1024;
+const SEGMENTED_BYTES_MIN = 8 * 1024 * 1024;
+/** A file of this length is hashed when it is met first, a shorter one when it changed once: most never do. */
+const SEGMENTED_AT_ONCE_BYTES_MIN = 64 * 1024 * 1024;
 /** Longer ones would make the segment entries too large to hold; they are compared by chunks. */
-export const SEGMENTED_BYTES_MAX = 16 * 1024 * 1024 * 1024;
+const SEGMENTED_BYTES_MAX = 16 * 1024 * 1024 * 1024;
+
+/** Whether to keep segment entries of a file of `size` bytes that is read now. */
+export function wantsSegments(size: number, hasChanged: boolean): boolean {
+  const least = hasChanged ? SEGMENTED_BYTES_MIN : SEGMENTED_AT_ONCE_BYTES_MIN;
+  return size >= least && size <= SEGMENTED_BYTES_MAX;
+}
 
 const HASH_BYTES = 16;
 /** How many segments go along with a scan: those of the bytes that it reads, and a chunk more. */
@@ -42,17 +51,21 @@ export function readSegments(folder: string, fingerprint: Uint8Array): OldSegmen
 export class SegmentWriter {
   readonly #folder: string;
   readonly #replaced = new Set<string>();
-  /** Why entries are not kept. */
-  failure: Error | undefined;
+  readonly #effort = new BestEffort();
 
   constructor(folder: string) {
     this.#folder = folder;
   }
 
+  /** Why entries are not kept. */
+  get failure(): Error | undefined {
+    return this.#effort.failure;
+  }
+
   write(file: SegmentFile): void {
     const path = pathOf(this.#folder, file.fingerprint);
     this.#replaced.delete(path);
-    this.#attempt(() => {
+    this.#effort.attempt(() => {
       mkdirSync(`${this.#folder}/segments`, { recursive: true, mode: 0o700 });
       // Two backups may write the same.
       const aside = `${path}.${randomBytes(8).toString('hex')}`;
@@ -67,18 +80,9 @@ export class SegmentWriter {
   }
 
   publish(): void {
-    this.#attempt(() => {
+    this.#effort.attempt(() => {
       for (const path of this.#replaced) rmSync(path, { force: true });
     });
-  }
-
-  #attempt(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      if (errnoOf(error) === undefined && !isEverfullError(error, 'limit')) throw error;
-      this.failure ??= error as Error;
-    }
   }
 }
 

@@ -28,6 +28,7 @@ import {
   trackHeadRecord,
 } from '../format/mod.ts';
 import type { TreeRoot } from '../image/mod.ts';
+import { BestEffort } from './best-effort.ts';
 
 type TrackHead = ReturnType<typeof trackHeadRecord.decode>;
 
@@ -131,26 +132,21 @@ export class TrackLogWriter {
   readonly #folder: string;
   readonly #file = randomBytes(16);
   #fd: number | undefined;
-  /** Why the log is not kept. */
-  failure: Error | undefined;
+  readonly #effort = new BestEffort();
   readonly #writer = new TrackPageWriter();
   readonly #pages: { bytes: number; records: number; digest: Uint8Array }[] = [];
 
   constructor(folder: string) {
     this.#folder = folder;
-    this.#attempt(() => {
+    this.#effort.attempt(() => {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       this.#fd = openSync(this.#path, 'wx', 0o600);
     });
   }
 
-  #attempt(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      if (errnoOf(error) === undefined && !isEverfullError(error, 'limit')) throw error;
-      this.failure ??= error as Error;
-    }
+  /** Why the log is not kept. */
+  get failure(): Error | undefined {
+    return this.#effort.failure;
   }
 
   get #path(): string {
@@ -177,7 +173,7 @@ export class TrackLogWriter {
     const { records } = this.#writer;
     const bytes = this.#writer.take();
     if (this.failure !== undefined) return;
-    this.#attempt(() => {
+    this.#effort.attempt(() => {
       for (let written = 0; written < bytes.length; ) written += writeSync(this.#fd!, bytes, written);
       this.#pages.push({ bytes: bytes.length, records, digest: digest(bytes) });
     });
@@ -187,7 +183,7 @@ export class TrackLogWriter {
   publish(tracked: TrackedImage): void {
     this.#endPage(1);
     if (this.failure === undefined)
-      this.#attempt(() => {
+      this.#effort.attempt(() => {
         fsyncSync(this.#fd!);
         writeHead(this.#folder, { ...headOf(tracked), file: this.#file, pages: this.#pages });
       });
@@ -196,7 +192,7 @@ export class TrackLogWriter {
       return;
     }
     this.#close();
-    this.#attempt(() => removeOthers(this.#folder, hexOf(this.#file)));
+    this.#effort.attempt(() => removeOthers(this.#folder, hexOf(this.#file)));
   }
 
   #close(): void {
@@ -206,13 +202,13 @@ export class TrackLogWriter {
 
   discard(): void {
     this.#close();
-    this.#attempt(() => rmSync(this.#path, { force: true }));
+    this.#effort.attempt(() => rmSync(this.#path, { force: true }));
   }
 
   /** Says that the unchanged `log` describes a newer image. */
   republish(log: TrackLog, tracked: TrackedImage): void {
     this.discard();
-    this.#attempt(() =>
+    this.#effort.attempt(() =>
       writeHead(this.#folder, { ...headOf(tracked), file: log.head.file, pages: log.head.pages }),
     );
   }

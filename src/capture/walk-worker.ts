@@ -1,6 +1,6 @@
 /** The program of a thread that walks ahead of those who work on what it finds. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { AT_FDCWD, reachPath, StatBuffer } from '../os/mod.ts';
+import { StatBuffer } from '../os/mod.ts';
 import { Selection } from './select/mod.ts';
 import { walk } from './walk.ts';
 import { Control, END, type WalkSetup } from './walk-ahead.ts';
@@ -23,7 +23,7 @@ const writer = new WalkedWriter((batch) => {
 const stat = new StatBuffer();
 const isThere = (path: string) => {
   try {
-    return reachPath(path, (dirfd, name) => stat.at(dirfd === AT_FDCWD ? AT_FDCWD : dirfd, name));
+    return stat.path(path);
   } catch {
     // Who asked for the path says what is wrong with it.
     return false;

@@ -4,10 +4,12 @@ import { StatBuffer } from '../os/mod.ts';
 import type { WalkEvents, WalkedEntry } from './walk.ts';
 
 /** Words of a `StatBuffer` that mean something. */
-const STAT_WORDS = 36;
+const STATX_WORDS = 36;
 const HEAD_WORDS = 2;
 /** A batch is handed over when it has about so much: some hundred entries. */
 const BATCH_BYTES = 128 * 1024;
+/** And when a folder ends so long after it was begun: on a slow disk nobody waits for a full one. */
+const BATCH_MS = 50;
 
 const Kind = { folder: 0, entry: 1, ancestor: 2, failed: 3, leftOut: 4 } as const;
 type Kind = (typeof Kind)[keyof typeof Kind];
@@ -21,6 +23,7 @@ export class WalkedWriter {
   readonly #ready: (batch: Uint8Array) => void;
   #bytes = Buffer.alloc(0);
   #end = 0;
+  #begun = 0;
   #folder: ByteString | undefined;
 
   /** @param ready takes each batch, which is its own then */
@@ -30,6 +33,7 @@ export class WalkedWriter {
 
   entry({ name, folder, stat, isAncestor }: WalkedEntry): void {
     if (this.#folder !== folder) {
+      if (this.#end > 0 && performance.now() - this.#begun > BATCH_MS) this.flush();
       this.#text(Kind.folder, folder);
       this.#folder = folder;
     }
@@ -45,16 +49,17 @@ export class WalkedWriter {
   }
 
   #text(kind: Kind, text: ByteString, stat?: Uint32Array): void {
-    const head = HEAD_WORDS * 4 + (stat === undefined ? 0 : STAT_WORDS * 4);
+    const head = HEAD_WORDS * 4 + (stat === undefined ? 0 : STATX_WORDS * 4);
     const length = head + Math.ceil(text.length / 4) * 4;
     if (this.#end + length > this.#bytes.length) {
       this.flush();
       this.#bytes = Buffer.from(new ArrayBuffer(Math.max(BATCH_BYTES, length)));
+      this.#begun = performance.now();
     }
     const words = new Uint32Array(this.#bytes.buffer, this.#end, head / 4);
     words[0] = kind;
     words[1] = text.length;
-    if (stat !== undefined) words.set(stat.subarray(0, STAT_WORDS), HEAD_WORDS);
+    if (stat !== undefined) words.set(stat.subarray(0, STATX_WORDS), HEAD_WORDS);
     this.#bytes.write(text, this.#end + head, 'latin1');
     this.#end += length;
   }
@@ -86,6 +91,7 @@ export class WalkedReader {
 
   *read(batch: Uint8Array): Generator<WalkedEntry> {
     const entry = this.#entry;
+    const stat = entry.stat.words;
     const bytes = Buffer.from(batch.buffer, batch.byteOffset, batch.length);
     const words = new Uint32Array(batch.buffer, batch.byteOffset, batch.length / 4);
     for (let at = 0; at < words.length; ) {
@@ -93,8 +99,7 @@ export class WalkedReader {
       const length = words[at + 1];
       at += HEAD_WORDS;
       if (kind === Kind.entry || kind === Kind.ancestor) {
-        entry.stat.words.set(words.subarray(at, at + STAT_WORDS));
-        at += STAT_WORDS;
+        for (let i = 0; i < STATX_WORDS; i++) stat[i] = words[at++];
       }
       const text = bytes.toString('latin1', at * 4, at * 4 + length);
       at += Math.ceil(length / 4);

@@ -7,22 +7,22 @@ export const COMPRESSION_MODES = ['off', 'fastest', 'auto', 'better', 'max'] as 
 export type CompressionMode = (typeof COMPRESSION_MODES)[number];
 
 /**
- * zstd parameters. `auto` is level 2 with a hash table and a window that fit a core's cache together:
- * a quarter faster than level 2 and 2 % larger; less than what restic's default stores (docs/PERFORMANCE.md).
+ * zstd parameters. `auto` is level 2 with a hash table that fits a core's own cache: a quarter faster
+ * than level 2 and 2 % larger; less than what restic's default stores (docs/decisions/0014-compression.md).
  */
 const PARAMETERS: Record<Exclude<CompressionMode, 'off'>, readonly (readonly [number, number])[]> = {
   fastest: [[ZstdParameter.compressionLevel, 1]],
   auto: [
     [ZstdParameter.compressionLevel, 2],
-    [ZstdParameter.windowLog, 18],
-    [ZstdParameter.hashLog, 15],
+    [ZstdParameter.windowLog, 19],
+    [ZstdParameter.hashLog, 14],
   ],
   better: [[ZstdParameter.compressionLevel, 6]],
   max: [[ZstdParameter.compressionLevel, 19]],
 };
 
 /** A first look at this much of the middle of a chunk tells what will not shrink. */
-const PROBE_BYTES = 16 * 1024;
+const PROBE_BYTES = 8 * 1024;
 /** Below this a look costs as much as the work. */
 const PROBE_FROM_BYTES = 128 * 1024;
 /** Less gain than this is not worth the time to expand it again. */

@@ -37,7 +37,10 @@ export function digest(...parts: Uint8Array[]): Buffer {
 function digestWith(hasher: Blake3Hasher, parts: readonly Uint8Array[]): Buffer {
   hasher.reset();
   for (const part of parts) hasher.update(part);
-  return hasher.digestBuffer();
+  // Through text: a buffer of native memory costs three times as much, and again when it is collected.
+  const digest = Buffer.alloc(DIGEST_LENGTH);
+  digest.write(hasher.digest('hex'), 'hex');
+  return digest;
 }
 
 /**

@@ -11,7 +11,7 @@ import { type CapturedTree, captureFiles, captureStream, WalkAhead, walk } from 
 import type { Selection } from '../capture/select/mod.ts';
 import type { CompressionMode } from '../chunk/mod.ts';
 import { ID_BYTES, IMAGE_KIND_FILES, type ManifestBody } from '../format/mod.ts';
-import { AT_FDCWD, reachPath, S_IFDIR, S_IFREG, StatBuffer } from '../os/mod.ts';
+import { S_IFDIR, S_IFREG, StatBuffer } from '../os/mod.ts';
 import { type Damage, dryRunOf, type Image, WriteSession } from '../repository/mod.ts';
 import { BackupCounter, type BackupItem, type BackupSummary } from './backup-summary.ts';
 import type { OperationContext } from './context.ts';
@@ -263,7 +263,7 @@ function existing(
   for (const path of paths) {
     let isThere = false;
     try {
-      isThere = reachPath(path, (dirfd, name) => stat.at(dirfd === AT_FDCWD ? AT_FDCWD : dirfd, name));
+      isThere = stat.path(path);
     } catch (error) {
       context.problem({ item: displayText(path), during: 'scan', error: error as Error });
       missing.push(path);

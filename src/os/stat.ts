@@ -3,6 +3,7 @@ import type { ByteString } from '../base/mod.ts';
 import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW, checked, lastErrno, libc } from './libc.ts';
 import { allocateNative } from './memory.ts';
 import { pathAddress } from './native-path.ts';
+import { reachPath } from './open.ts';
 import { Errno, SystemError } from './system-error.ts';
 
 export const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK } = constants;
@@ -39,7 +40,12 @@ export class StatBuffer {
     throw new SystemError(errno, 'statx', name);
   }
 
-  /** The same for a C string at `address`: 0, or the positive number of the error. Never throws. */
+  /** The same for a path of any length; symbolic links on the way are followed. */
+  path(path: ByteString): boolean {
+    return reachPath(path, (dirfd, name) => this.at(dirfd, name));
+  }
+
+  /** The same as `at` for a C string at `address`: 0, or the positive number of the error. Never throws. */
   atAddress(dirfd: number, address: number): number {
     return libc.statx(dirfd, address, FLAGS, STATX_BASIC_STATS, this.#address) === 0 ? 0 : lastErrno();
   }

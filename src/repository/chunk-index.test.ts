@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { hexOf } from '../base/mod.ts';
+import { noise } from '../chunk/testing/noise.ts';
 import { digest } from '../crypto/mod.ts';
 import {
   encodePackHeader,
@@ -13,7 +14,6 @@ import {
 import { MemoryStore } from '../store/mod.ts';
 import { ChunkIndex, eachAtOnce, encodeSegment } from './chunk-index.ts';
 import { packName, segmentName } from './names.ts';
-import { noise } from './testing/hand-made.ts';
 
 function rowsOf(seeds: readonly number[]): PackRow[] {
   let offset = PACK_HEADER_BYTES;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { noise } from '../chunk/testing/noise.ts';
 import { digest } from '../crypto/mod.ts';
 import { decodePackTable, FrameKind, PACK_BYTES_TARGET, type PackRow, packTailBytes } from '../format/mod.ts';
 import { packName } from './names.ts';
 import { PackWriter } from './pack-writer.ts';
-import { noise } from './testing/hand-made.ts';
 import { WatchedStore } from './testing/watched-store.ts';
 
 const SECRETS_ID = Buffer.alloc(16, 3);
@@ -71,12 +71,14 @@ test('nothing is put before the data key is, and its failure is that of the pack
   await assert.rejects(failing.writer.flush(), /no data key/);
 });
 
-test('whoever adds waits while a pack is on its way', async () => {
+test('whoever adds waits when a pack is on its way and the next one is half full', async () => {
   const store = new WatchedStore();
   const { promise, resolve } = Promise.withResolvers<void>();
   store.gate = () => promise;
   const { writer, add } = writerOf(store);
-  for (let i = 0; i < 9; i++) add(noise(4 * MiB, i));
+  for (let i = 0; i < 11; i++) add(noise(4 * MiB, i));
+  await writer.room();
+  add(noise(4 * MiB, 11));
   let hasRoom = false;
   const room = writer.room().then(() => {
     hasRoom = true;
@@ -93,12 +95,12 @@ for (const failAt of [1, 2]) {
     const store = new WatchedStore();
     store.failAt = failAt;
     const { writer, add, stored } = writerOf(store);
-    for (let i = 0; i < 9; i++) add(noise(4 * MiB, i));
+    for (let i = 0; i < 12; i++) add(noise(4 * MiB, i));
     await assert.rejects(writer.room(), { code: 'io' });
     await assert.rejects(writer.flush(), { code: 'io' });
     await assert.rejects(writer.room(), { code: 'io' });
     assert.ok(
-      stored.every(({ rows }) => rows.length === 1),
+      stored.every(({ rows }) => rows.length === 4),
       'what failed is not known as stored',
     );
     assert.equal(store.underWay, 0);

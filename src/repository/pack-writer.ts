@@ -17,6 +17,9 @@ import { packName, segmentName } from './names.ts';
 /** How many packs may be on their way to the store; each holds its bytes in memory. */
 const PUTS_AT_ONCE = 1;
 
+/** While as many are, the open pack is filled so far: a store that is fast enough keeps nobody waiting. */
+const OPEN_BYTES_MAX = PACK_BYTES_TARGET / 2;
+
 const EMPTY = Buffer.alloc(0);
 const FIRST_BYTES = 256 * 1024;
 const SHORT_BYTES = 4 * 1024 * 1024;
@@ -86,6 +89,7 @@ export class PackWriter {
     const parts = [buffer.subarray(0, this.#bytes), tail];
     const bytes = this.#bytes + tail.length;
     this.#rows = [];
+    this.#bytes = 0;
     const put = this.#put(rows, parts, bytes)
       .then(() => void this.#spare.push(buffer))
       .catch((error: unknown) => {
@@ -107,7 +111,7 @@ export class PackWriter {
 
   /** Resolves when there is room for more. Rejects when a pack could not be stored. */
   async room(): Promise<void> {
-    while (this.#putting.size >= PUTS_AT_ONCE && this.#failure === undefined)
+    while (this.#putting.size >= PUTS_AT_ONCE && this.#bytes >= OPEN_BYTES_MAX && this.#failure === undefined)
       await Promise.race(this.#putting);
     if (this.#failure !== undefined) throw this.#failure;
   }

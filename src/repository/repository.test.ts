@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { equalBytes, isEverfullError, systemClock } from '../base/mod.ts';
+import { noise } from '../chunk/testing/noise.ts';
 import { digest, SlotKind, sign } from '../crypto/mod.ts';
 import {
   decodeManifestHeader,
@@ -20,7 +21,6 @@ import {
   DATASET,
   KEY,
   makeRepository,
-  noise,
   OTHER_KEY,
   openSession,
 } from './testing/hand-made.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../base/mod.ts';
+import { noise } from '../chunk/testing/noise.ts';
 import { digest } from '../crypto/mod.ts';
 import {
   FrameKind,
@@ -19,7 +20,6 @@ import {
   DATASET,
   KEY,
   makeRepository,
-  noise,
   openSession,
 } from './testing/hand-made.ts';
 

@@ -9,8 +9,8 @@ const DIRECT_BYTES_MIN = 1024 * 1024;
  * and file system allow. How many bytes; undefined if nothing was written, and the usual way is to be tried.
  *
  * A pack is written once and not read soon. Through the cache it costs a copy and a page of memory for
- * each 4 KiB, which is more work than anything else the main thread's helpers do, and it drives out
- * what the machine's own programs keep there.
+ * each 4 KiB, and drives out what the machine's own programs keep there.
+ * docs/decisions/0022-direct-writes.md
  */
 export async function writeDirectly(handle: FileHandle, bytes: Uint8Array): Promise<number | undefined> {
   if (bytes.length < DIRECT_BYTES_MIN) return undefined;

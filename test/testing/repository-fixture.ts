@@ -25,6 +25,7 @@ import {
   type Problem,
   type RestoreSummary,
 } from '../../src/operations/mod.ts';
+import { WHOLE_RESTORE } from '../../src/operations/testing/whole-restore.ts';
 import { type Image, Repository } from '../../src/repository/mod.ts';
 import { type ObjectStore, openFolderStore } from '../../src/store/mod.ts';
 import { root } from '../../tools/project.ts';
@@ -120,16 +121,9 @@ export async function restoreAll(
 ): Promise<RestoreSummary> {
   const { restore } = await loadRestore();
   return restore(context, {
+    ...WHOLE_RESTORE,
     image,
-    path: undefined,
     target,
-    select: () => ({ selected: true, descend: true }),
-    overwrite: 'always',
-    delete: false,
-    strip: 0,
-    partial: false,
-    verify: false,
-    dryRun: false,
   });
 }
 

@@ -1,5 +1,6 @@
 /** Restores the newest image of a repository, and is killed once so many entries are done. Arguments: repository, target, entries. */
 import { loadRestore } from '../../src/operations/mod.ts';
+import { WHOLE_RESTORE } from '../../src/operations/testing/whole-restore.ts';
 import { contextOf, imagesOf, openRepository } from './repository-fixture.ts';
 
 const [path, target, entries] = process.argv.slice(2) as [string, string, string];
@@ -8,16 +9,9 @@ const image = (await imagesOf(repository)).at(-1)!;
 const { restore } = await loadRestore();
 let done = 0;
 const summary = await restore(contextOf(repository), {
+  ...WHOLE_RESTORE,
   image,
-  path: undefined,
   target,
-  select: () => ({ selected: true, descend: true }),
-  overwrite: 'always',
-  delete: false,
-  strip: 0,
-  partial: false,
-  verify: false,
-  dryRun: false,
   onItem: () => {
     if (++done === Number(entries)) process.kill(process.pid, 'SIGKILL');
   },

@@ -13,10 +13,10 @@ import {
   FrameKind,
   ID_BYTES,
   IMAGE_KIND_FILES,
-  type ManifestBody,
 } from '../../format/mod.ts';
 import { ImageReader, type TreeRoot } from '../../image/mod.ts';
 import { type Image, Repository, type WriteSession } from '../../repository/mod.ts';
+import { EMPTY_BODY } from '../../repository/testing/hand-made.ts';
 import { MemoryStore, type ObjectStore } from '../../store/mod.ts';
 import {
   type CapturedTree,
@@ -243,30 +243,3 @@ export function openDescriptors(): number {
 export function idOf(image: Image): string {
   return hexOf(image.header.indexRoot);
 }
-
-/** A manifest body that says nothing. */
-const EMPTY_BODY: ManifestBody = {
-  host: 'host',
-  user: '',
-  name: '',
-  paths: [],
-  tags: [],
-  excludes: [],
-  time: 0,
-  started: 0,
-  ended: 0,
-  program: '',
-  base: Buffer.alloc(32),
-  filesNew: 0,
-  filesChanged: 0,
-  filesUnmodified: 0,
-  foldersNew: 0,
-  foldersChanged: 0,
-  foldersUnmodified: 0,
-  bytesProcessed: 0,
-  filesProcessed: 0,
-  bytesAdded: 0,
-  bytesAddedStored: 0,
-  warningCount: 0,
-  warnings: [],
-};

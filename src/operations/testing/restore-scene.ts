@@ -9,6 +9,7 @@ import { type Image, packName } from '../../repository/mod.ts';
 import type { RestoreOptions, RestoreSummary } from '../../restore/mod.ts';
 import { restore } from '../restore.ts';
 import { SmallRepository } from './small-repository.ts';
+import { WHOLE_RESTORE } from './whole-restore.ts';
 
 /** The time of every entry that {@link entryOf} makes. */
 export const MTIME = 1_700_000_000.123;
@@ -40,16 +41,9 @@ export async function sceneOf(context: TestContext): Promise<Scene> {
     outside,
     run: (image, options = {}, signal = new AbortController().signal) =>
       restore(small.context({ signal }), {
+        ...WHOLE_RESTORE,
         image,
-        path: undefined,
         target,
-        select: () => ({ selected: true, descend: true }),
-        overwrite: 'always',
-        delete: false,
-        strip: 0,
-        partial: false,
-        verify: false,
-        dryRun: false,
         ...options,
       }),
     read: (path) => readFileSync(join(target, path), 'latin1'),

@@ -14,6 +14,7 @@ import {
 } from '../../format/mod.ts';
 import { type BuiltNode, TreeBuilder } from '../../image/mod.ts';
 import { type Image, Repository, type WriteSession } from '../../repository/mod.ts';
+import { EMPTY_BODY } from '../../repository/testing/hand-made.ts';
 import { MemoryStore, type ObjectStore } from '../../store/mod.ts';
 import type { OperationContext, Problem } from '../context.ts';
 
@@ -100,29 +101,15 @@ export class SmallRepository {
     const session = await this.openSession(dataset);
     const root = this.addTree(session, items, options.change);
     const body: ManifestBody = {
+      ...EMPTY_BODY,
       host,
       user: 'root',
-      name: '',
       paths,
       tags,
-      excludes: [],
       time,
       started: time,
       ended: time,
       program: 'test',
-      base: Buffer.alloc(32),
-      filesNew: 0,
-      filesChanged: 0,
-      filesUnmodified: 0,
-      foldersNew: 0,
-      foldersChanged: 0,
-      foldersUnmodified: 0,
-      bytesProcessed: 0,
-      filesProcessed: 0,
-      bytesAdded: 0,
-      bytesAddedStored: 0,
-      warningCount: 0,
-      warnings: [],
       ...options.body,
     };
     const { id } = await session.commit({

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { type ByteString, type Clock, systemClock } from '../../base/mod.ts';
 import { encodeFrame } from '../../chunk/mod.ts';
 import { type Credential, digest, Sealer, SlotKind } from '../../crypto/mod.ts';
@@ -69,12 +68,8 @@ export async function backUpEmpty(repository: Repository, body: Partial<Manifest
   return commitEmpty(repository, await openSession(repository), { body, host });
 }
 
-/** Bytes that nothing shrinks. */
-export function noise(length: number, seed: number): Buffer {
-  return createHash('shake256', { outputLength: length }).update(String(seed)).digest();
-}
-
-const EMPTY_BODY: ManifestBody = {
+/** A manifest body that says nothing. */
+export const EMPTY_BODY: ManifestBody = {
   host: 'host',
   user: '',
   name: '',
