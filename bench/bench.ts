@@ -130,7 +130,7 @@ export class Bench {
 
   /** As {@link backupTree}, with the tree in the page cache and nothing left to write back. */
   async settledBackup(tool: Tool): Promise<Run> {
-    settle(this.tree);
+    await settle(this.tree);
     return this.backupTree(tool);
   }
 

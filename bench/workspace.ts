@@ -8,11 +8,13 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   rmSync,
   type Stats,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { type Dice, randomText } from './content.ts';
 import type { Repository } from './tools.ts';
 
@@ -68,10 +70,25 @@ export function remove(path: string): void {
   rmSync(path, { recursive: true, force: true, maxRetries: 3 });
 }
 
-/** Brings every file below `path` into the page cache and all that is dirty to the disk: each run starts alike. */
-export function settle(path: string): void {
+/**
+ * Brings every file below `path` into the page cache and all that is dirty to the disk, and waits until the
+ * disk is quiet: what was deleted before is discarded long after `sync`. So each run starts alike.
+ */
+export async function settle(path: string): Promise<void> {
   execFileSync('sh', ['-c', 'find "$1" -type f -print0 | xargs -0r cat >/dev/null; sync', 'sh', path]);
+  let before = '';
+  for (let quiet = 0, turn = 0; quiet < QUIET_TURNS && turn < TURNS_MAX; turn++) {
+    const now = readFileSync('/proc/diskstats', 'latin1');
+    quiet = now === before ? quiet + 1 : 0;
+    before = now;
+    await setTimeout(TURN_MS);
+  }
 }
+
+const TURN_MS = 500;
+const QUIET_TURNS = 2;
+/** A machine on which others write is never quiet. */
+const TURNS_MAX = 60;
 
 /** Sizes of everything at and below `path`. */
 export function extentOf(path: string): Extent {

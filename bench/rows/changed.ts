@@ -81,7 +81,7 @@ async function backupAlone(bench: Bench, files: readonly string[]): Promise<numb
   const folder = bench.workspace.emptyFolder('changed-files');
   for (const [number, file] of files.entries()) cpSync(file, join(folder, String(number)));
   const at = await bench.newRepository(bench.everfull, 'changed-files');
-  settle(folder);
+  await settle(folder);
   const run = await bench.run(bench.everfull.backup(at, folder));
   return Math.max(0, run.ms - (await bench.startMs()));
 }

@@ -73,9 +73,9 @@ async function longFile(bench: Bench, { name, change, floor }: LongFile): Return
     await bench.run(tool.backup(at, folder));
   }
   const samples = await bench.rounds(
-    (tool) => {
+    async (tool) => {
       const at = repositories.get(tool.name)!;
-      settle(folder);
+      await settle(folder);
       return addedBytes(at, () => bench.run(tool.backup(at, folder)));
     },
     (round) => change(file, round),

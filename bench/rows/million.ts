@@ -18,7 +18,7 @@ export const millionRow: Row = {
     bench.log(`  making ${bench.scale.smallFiles} files`);
     makeSmallFiles(tree, bench.scale.smallFiles);
     const at = await bench.newRepository(everfull, 'million');
-    settle(tree);
+    await settle(tree);
     const first = await bench.run(everfull.backup(at, tree));
     const again = await bench.run(everfull.backup(at, tree));
     const target = bench.workspace.emptyFolder('restored');

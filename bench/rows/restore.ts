@@ -14,7 +14,7 @@ export const restoreRow: Row = {
       const at = await bench.treeRepository(tool);
       const image = await bench.imageName(tool, at, 0);
       const target = bench.workspace.emptyFolder('restored');
-      settle(at.store);
+      await settle(at.store);
       const run = await bench.runOnTree(tool, tool.restore(at, image, target));
       const found = extentOf(join(target, bench.tree));
       if (found.entries !== wanted.entries || found.bytes !== wanted.bytes) {
