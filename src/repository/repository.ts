@@ -95,12 +95,12 @@ export class Repository implements SessionHost {
   readonly #frames = new ByteCache(NODE_CACHE_BYTES);
   #recovered = false;
 
-  private constructor(store: ObjectStore, config: Config, keyring: Keyring) {
+  private constructor(store: ObjectStore, config: Config, keyring: Keyring, index: ChunkIndex) {
     this.store = store;
     this.config = config;
     this.keyring = keyring;
     this.secrets = new DomainSecrets(keyring.domainSecret);
-    this.index = new ChunkIndex(store);
+    this.index = index;
   }
 
   /** Makes a repository in an empty store. Rejects with 'repository-exists'. */
@@ -114,7 +114,7 @@ export class Repository implements SessionHost {
     const { secretsId } = new DomainSecrets(keyring.domainSecret);
     const config: Config = { repositoryId: randomBytes(16), secretsId, created: options.clock.now() };
     await putKeysAndConfig(store, keyring, config, slots, options);
-    return new Repository(store, config, keyring);
+    return new Repository(store, config, keyring, new ChunkIndex(store));
   }
 
   /** Whether a store holds a repository. */
@@ -128,10 +128,15 @@ export class Repository implements SessionHost {
    */
   static async open(store: ObjectStore, credentials: readonly Credential[]): Promise<Repository> {
     const config = await readConfig(store);
-    const keyring = await openKeyring(store, credentials, config.secretsId);
-    const repository = new Repository(store, config, keyring);
-    await repository.index.load();
-    return repository;
+    const index = new ChunkIndex(store);
+    // A passphrase takes long by design, and the index needs no key.
+    const [opened, loaded] = await Promise.allSettled([
+      openKeyring(store, credentials, config.secretsId),
+      index.load(),
+    ]);
+    if (opened.status === 'rejected') throw opened.reason;
+    if (loaded.status === 'rejected') throw loaded.reason;
+    return new Repository(store, config, opened.value, index);
   }
 
   addSlot(credential: Credential, label: string, options: SlotOptions): Promise<Buffer> {

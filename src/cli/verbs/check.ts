@@ -34,8 +34,8 @@ export function define(command: Command, begin: Begin): void {
     .addHelpText('after', HELP)
     .action(async ({ readData, readDataSubset }: CheckFlags) => {
       const run = begin(command);
-      const { context } = await run.open();
-      const { check } = await loadCheck();
+      // Loaded while a password is worked on.
+      const [{ context }, { check }] = await Promise.all([run.open(), loadCheck()]);
       run.reporter.statusOf = statusJson;
       const subset = readDataSubset === undefined ? undefined : { percent: readDataSubset };
       const report = await check(context, { readData, subset });

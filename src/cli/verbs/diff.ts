@@ -28,11 +28,14 @@ export function define(command: Command, begin: Begin): void {
     .action(async (before: string, after: string, flags: DiffFlags) => {
       const run = begin(command);
       const { output, settings } = run;
-      const { context } = await run.open();
-      const { resolveImage } = await loadImages();
+      // Loaded while a password is worked on.
+      const [{ context }, { resolveImage }, { diffImages }] = await Promise.all([
+        run.open(),
+        loadImages(),
+        loadDiff(),
+      ]);
       const from = await resolveImage(context, argumentBytes(before), filterOf(flags));
       const to = await resolveImage(context, argumentBytes(after), filterOf(flags));
-      const { diffImages } = await loadDiff();
       const options = { metadata: flags.metadata, path: samePath(from.path, to.path) };
       if (!settings.json && !settings.quiet) {
         output.line(`comparing image ${shortId(from.image.id)} to ${shortId(to.image.id)}:`);

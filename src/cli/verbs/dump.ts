@@ -45,15 +45,18 @@ async function dump(run: Run, spec: string, flags: DumpFlags): Promise<void> {
       },
     );
   }
-  const { repository, context } = await run.open();
-  const { resolveImage } = await loadImages();
+  // Loaded while a password is worked on.
+  const [{ repository, context }, { resolveImage }, { dumpArchive, dumpFile }] = await Promise.all([
+    run.open(),
+    loadImages(),
+    loadDump(),
+  ]);
   const { image, path } = await resolveImage(context, argumentBytes(spec), filterOf(flags));
   if (path === undefined && flags.archive === undefined) {
     throw new EverfullError('usage', `Could not dump "${spec}": it names no file`, {
       advice: 'Write IMAGE:PATH, or choose an archive: --archive tar',
     });
   }
-  const { dumpArchive, dumpFile } = await loadDump();
   const blocks =
     flags.archive === undefined
       ? dumpFile(context, image, path!, flags.range)

@@ -50,15 +50,18 @@ export function define(command: Command, begin: Begin): void {
     .action(async (patterns: string[], flags: FindFlags) => {
       const run = begin(command);
       const { output, settings } = run;
-      const { context } = await run.open();
-      const { resolveImage, selectImages } = await loadImages();
+      // Loaded while a password is worked on.
+      const [{ context }, { resolveImage, selectImages }, { find }] = await Promise.all([
+        run.open(),
+        loadImages(),
+        loadFind(),
+      ]);
       const filter = filterOf(flags);
       let images: Image[] = [];
       for (const spec of flags.image ?? [])
         images.push((await resolveImage(context, argumentBytes(spec), filter)).image);
       if (flags.image === undefined) images = (await selectImages(context, filter)).reverse();
       if (flags.reverse) images.reverse();
-      const { find } = await loadFind();
       const found = find(context, {
         patterns: patterns.map(argumentBytes),
         fingerprint: flags.fingerprint,

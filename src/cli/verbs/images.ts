@@ -32,8 +32,8 @@ export function define(command: Command, begin: Begin): void {
     .addHelpText('after', HELP)
     .action(async (flags: ImagesFlags) => {
       const run = begin(command);
-      const { context } = await run.open();
-      const { selectImages } = await loadImages();
+      // Loaded while a password is worked on.
+      const [{ context }, { selectImages }] = await Promise.all([run.open(), loadImages()]);
       const images = await selectImages(context, { ...filterOf(flags), latest: flags.latest });
       failAfterProblems(run);
       if (run.settings.json) {

@@ -27,10 +27,13 @@ export function define(command: Command, begin: Begin): void {
     .action(async (spec: string, flags: ListFlags) => {
       const run = begin(command);
       const { output, settings } = run;
-      const { context } = await run.open();
-      const { resolveImage } = await loadImages();
+      // Loaded while a password is worked on.
+      const [{ context }, { resolveImage }, { listImage }] = await Promise.all([
+        run.open(),
+        loadImages(),
+        loadList(),
+      ]);
       const { image, path } = await resolveImage(context, argumentBytes(spec), filterOf(flags));
-      const { listImage } = await loadList();
       if (settings.json)
         output.json({ ...imageJson(image), message_type: 'snapshot', struct_type: 'snapshot' });
       for await (const item of listImage(context, image, path, { recursive: flags.recursive })) {

@@ -24,8 +24,12 @@ export function define(command: Command, begin: Begin): void {
     .addHelpText('after', HELP)
     .action(async (spec: string, flags: MapFlags) => {
       const run = begin(command);
-      const { context } = await run.open();
-      const { resolveImage } = await loadImages();
+      // Loaded while a password is worked on.
+      const [{ context }, { resolveImage }, { mapFile }] = await Promise.all([
+        run.open(),
+        loadImages(),
+        loadMap(),
+      ]);
       const { image, path } = await resolveImage(context, argumentBytes(spec), filterOf(flags));
       if (path === undefined)
         throw new EverfullError('usage', `Could not map "${spec}": it names no file`, {
@@ -35,7 +39,6 @@ export function define(command: Command, begin: Begin): void {
         flags.against === undefined
           ? undefined
           : (await resolveImage(context, argumentBytes(flags.against))).image;
-      const { mapFile } = await loadMap();
       if (!run.settings.json && !run.settings.quiet) {
         run.output.line(
           `${'Offset'.padStart(14)} ${'Length'.padStart(12)}  Chunk${' '.repeat(20)}Pack${against === undefined ? '' : `${' '.repeat(24)}State`}`,

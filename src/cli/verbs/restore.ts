@@ -84,10 +84,13 @@ async function restoreImage(run: Run, spec: string, flags: RestoreFlags): Promis
       },
     );
   }
-  const { repository, context } = await run.open();
-  const { resolveImage } = await loadImages();
+  // Loaded while a password is worked on.
+  const [{ repository, context }, { resolveImage }, { restore }] = await Promise.all([
+    run.open(),
+    loadImages(),
+    loadRestore(),
+  ]);
   const { image, path } = await resolveImage(context, argumentBytes(spec), filterOf(flags));
-  const { restore } = await loadRestore();
   reporter.statusOf = statusJson;
   if (!settings.json && !settings.quiet) output.line(`restoring image ${shortId(image.id)} to ${target}`);
   await output.flush();

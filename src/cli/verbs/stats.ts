@@ -18,13 +18,16 @@ export function define(command: Command, begin: Begin): void {
     .addHelpText('after', HELP)
     .action(async (specs: string[], flags: ImageFlags) => {
       const run = begin(command);
-      const { context } = await run.open();
-      const { resolveImage, selectImages } = await loadImages();
+      // Loaded while a password is worked on.
+      const [{ context }, { resolveImage, selectImages }, { repositoryStats }] = await Promise.all([
+        run.open(),
+        loadImages(),
+        loadStats(),
+      ]);
       const images = [];
       for (const spec of specs)
         images.push((await resolveImage(context, argumentBytes(spec), filterOf(flags))).image);
       if (specs.length === 0) images.push(...(await selectImages(context, filterOf(flags))));
-      const { repositoryStats } = await loadStats();
       const stats = await repositoryStats(context, images);
       failAfterProblems(run);
       if (run.settings.json) run.output.json(stats);

@@ -20,8 +20,8 @@ export function define(command: Command, begin: Begin): void {
     .addHelpText('after', HELP)
     .action(async (paths: string[]) => {
       const run = begin(command);
-      const { context } = await run.open();
-      const { readTrackLog } = await loadTrackLog();
+      // Loaded while a password is worked on.
+      const [{ context }, { readTrackLog }] = await Promise.all([run.open(), loadTrackLog()]);
       let found = 0;
       for await (const tracked of readTrackLog(
         context,
