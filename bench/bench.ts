@@ -82,6 +82,11 @@ export class Bench {
     return this.#startMs;
   }
 
+  /** Median time of a start that opens a repository with its password and reads nothing. */
+  async openMs(at: Repository): Promise<number> {
+    return (await this.runOften(this.everfull.open(at), this.scale.starts)).ms;
+  }
+
   /** Runs a short command `times` times, once more before to warm up. */
   async runOften(command: Command, times: number): Promise<{ ms: number; peakBytes: number }> {
     const runs: Run[] = [];

@@ -70,6 +70,11 @@ export function remove(path: string): void {
   rmSync(path, { recursive: true, force: true, maxRetries: 3 });
 }
 
+const TURN_MS = 500;
+const QUIET_TURNS = 2;
+/** A machine on which others write is never quiet. */
+const TURNS_MAX = 60;
+
 /**
  * Brings every file below `path` into the page cache and all that is dirty to the disk, and waits until the
  * disk is quiet: what was deleted before is discarded long after `sync`. So each run starts alike.
@@ -84,11 +89,6 @@ export async function settle(path: string): Promise<void> {
     await setTimeout(TURN_MS);
   }
 }
-
-const TURN_MS = 500;
-const QUIET_TURNS = 2;
-/** A machine on which others write is never quiet. */
-const TURNS_MAX = 60;
 
 /** Sizes of everything at and below `path`. */
 export function extentOf(path: string): Extent {

@@ -24,12 +24,7 @@ export const diffRow: Row = {
       return run;
     });
     const time = medianOfEach(samples, (run) => run.ms);
-    const open = (
-      await bench.runOften(
-        bench.everfull.open(await bench.treeRepository(bench.everfull)),
-        bench.scale.starts,
-      )
-    ).ms;
+    const open = await bench.openMs(await bench.treeRepository(bench.everfull));
     const net = time.everfull! - open;
     return {
       lines: [

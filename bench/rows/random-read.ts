@@ -31,7 +31,7 @@ export const randomReadRow: Row = {
       backups.push((await bench.run(everfull.backup(at, file.path))).ms);
     }
     const start = await bench.startMs();
-    const open = (await bench.runOften(everfull.open(at), scale.starts)).ms;
+    const open = await bench.openMs(at);
     const dice = new Dice('reads');
     const lines = [];
     for (const image of [0, scale.sparseImages - 1]) {

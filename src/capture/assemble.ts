@@ -81,10 +81,9 @@ export class Assembler {
         // Most entries wait for nothing, and promises would cost more than the rest.
         const captured = isCaptured(item) ? item.captured : await this.#captured(item);
         this.changed = true;
-        if (captured === undefined) continue;
         const chunk = openChunkOf(captured);
         if (chunk !== undefined) await this.#options.group.settled(chunk);
-        this.#entry(item, captured);
+        if (captured !== undefined) this.#entry(item, captured);
       }
       if (++turn % 256 === 0) await session.room();
     }
@@ -233,7 +232,8 @@ function isCaptured(item: EntryItem): boolean {
 }
 
 /** The chunk that the content lies in, if it has no id yet. */
-function openChunkOf({ content }: Captured): ChunkRef | undefined {
+function openChunkOf(captured: Captured | undefined): ChunkRef | undefined {
+  const content = captured?.content;
   return content !== undefined && 'chunk' in content && content.chunk.id === undefined
     ? content.chunk
     : undefined;

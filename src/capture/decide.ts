@@ -52,11 +52,9 @@ export class Decider {
         const result = batch.answer ?? (await batch.result);
         if (result.status[index] === ReadStatus.whole) {
           try {
-            const fingerprint = fingerprintOf(result, index);
-            const before = this.#contentBefore(item, fingerprint, result.lengths[index]);
-            if (before === undefined && !this.#isReady) await this.#ready();
-            const content = before ?? this.#store(batch, index, fingerprint, result.lengths[index]);
-            item.captured = capturedOf(result, index, fingerprint, content, false);
+            // Most need not wait, and promises for each of millions of files would cost more than the rest.
+            if (!this.#capture(item, batch, index, result))
+              await this.#captureWhenReady(item, batch, index, result);
           } finally {
             batch.done();
           }
@@ -106,11 +104,7 @@ export class Decider {
     const result = await batch.result;
     try {
       if (result.status[0] === ReadStatus.failed) return this.#failed(item, result, 0);
-      const fingerprint = fingerprintOf(result, 0);
-      const before = this.#contentBefore(item, fingerprint, result.lengths[0]);
-      if (before === undefined) await this.#ready();
-      const content = before ?? this.#store(batch, 0, fingerprint, result.lengths[0]);
-      item.captured = capturedOf(result, 0, fingerprint, content, result.status[0] === ReadStatus.changed);
+      await this.#captureWhenReady(item, batch, 0, result);
       return true;
     } finally {
       batch.done();
@@ -124,19 +118,44 @@ export class Decider {
     return false;
   }
 
-  /** Whether {@link #store} may be called at once: promises for each of millions of files would cost more than it does. */
-  get #isReady(): boolean {
-    return this.#files !== undefined && this.#options.group.isReady;
-  }
-
-  async #ready(): Promise<void> {
+  async #captureWhenReady(
+    item: EntryItem,
+    batch: ReadBatch,
+    index: number,
+    result: ReadResult,
+  ): Promise<void> {
+    if (this.#capture(item, batch, index, result)) return;
     this.#files ??= await this.#options.known();
     await this.#options.group.ready();
+    if (!this.#capture(item, batch, index, result)) throw new Error('the group was used by another');
+  }
+
+  /** Decides on a file that was read. False, and nothing is done, where that has to wait for known files or memory. */
+  #capture(item: EntryItem, batch: ReadBatch, index: number, result: ReadResult): boolean {
+    const { group, read } = this.#options;
+    const { lengths, fingerprints, status, attributes } = result;
+    const length = lengths[index];
+    const fingerprint = Buffer.from(
+      fingerprints.buffer,
+      fingerprints.byteOffset + index * ID_BYTES,
+      ID_BYTES,
+    );
+    const before = this.#contentBefore(item, fingerprint, length);
+    if (before === undefined && (this.#files === undefined || !group.isReady)) return false;
+    read(length);
+    item.captured = {
+      fingerprint,
+      content: before ?? this.#store(batch, index, fingerprint, length),
+      xattrs: attributes.xattrs.find((one) => one.index === index)?.xattrs ?? NO_XATTRS,
+      inodeFlags: attributes.inodeFlags[index],
+      target: undefined,
+      changedWhileRead: status[index] === ReadStatus.changed,
+    };
+    return true;
   }
 
   /** The content that the last image has, if it is the same; what the repository lost of it is stored anew. */
   #contentBefore(item: EntryItem, fingerprint: Buffer, length: number): Content | undefined {
-    this.#options.read(length);
     if (length === 0) return { pieces: [] };
     if (item.before === undefined) return undefined;
     const before = decodeEntry(item.before.value);
@@ -160,26 +179,4 @@ export class Decider {
   }
 }
 
-function fingerprintOf({ fingerprints }: ReadResult, index: number): Buffer {
-  return Buffer.from(fingerprints.buffer, fingerprints.byteOffset + index * ID_BYTES, ID_BYTES);
-}
-
 const NO_XATTRS: Captured['xattrs'] = [];
-
-function capturedOf(
-  { attributes: { inodeFlags, xattrs } }: ReadResult,
-  index: number,
-  fingerprint: Buffer,
-  content: Captured['content'],
-  changedWhileRead: boolean,
-): Captured {
-  return {
-    fingerprint,
-    content,
-    xattrs:
-      xattrs.length === 0 ? NO_XATTRS : (xattrs.find((one) => one.index === index)?.xattrs ?? NO_XATTRS),
-    inodeFlags: inodeFlags[index],
-    target: undefined,
-    changedWhileRead,
-  };
-}

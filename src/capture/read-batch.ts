@@ -16,8 +16,7 @@ export class ReadBatch {
   #pipeline: ChunkPipeline | undefined;
   #pool: Slabs | undefined;
   readonly #result = Promise.withResolvers<ReadResult>();
-  /** The result, once it is there. */
-  answer: ReadResult | undefined;
+  #answer: ReadResult | undefined;
 
   constructor() {
     // Whoever waits for the batch meets the failure; until then it is nobody's.
@@ -60,13 +59,18 @@ export class ReadBatch {
         end: this.#bytes,
       })
       .then((answer) => {
-        this.answer = answer;
+        this.#answer = answer;
         this.#result.resolve(answer);
       }, this.#result.reject);
   }
 
   get result(): Promise<ReadResult> {
     return this.#result.promise;
+  }
+
+  /** The result, once it is there. */
+  get answer(): ReadResult | undefined {
+    return this.#answer;
   }
 
   /** The bytes of a file of the batch, until {@link done} was called for it. */

@@ -14,14 +14,14 @@ import { BestEffort } from './best-effort.ts';
 
 /** Shorter files are not worth the hashing: a change costs them a few chunks at most. */
 const SEGMENTED_BYTES_MIN = 8 * 1024 * 1024;
-/** A file of this length is hashed when it is met first, a shorter one when it changed once: most never do. */
+/** A file of this length is hashed when it is met first, a shorter one when it is read again: most never are. */
 const SEGMENTED_AT_ONCE_BYTES_MIN = 64 * 1024 * 1024;
 /** Longer ones would make the segment entries too large to hold; they are compared by chunks. */
 const SEGMENTED_BYTES_MAX = 16 * 1024 * 1024 * 1024;
 
 /** Whether to keep segment entries of a file of `size` bytes that is read now. */
-export function wantsSegments(size: number, hasChanged: boolean): boolean {
-  const least = hasChanged ? SEGMENTED_BYTES_MIN : SEGMENTED_AT_ONCE_BYTES_MIN;
+export function wantsSegments(size: number, isReadAgain: boolean): boolean {
+  const least = isReadAgain ? SEGMENTED_BYTES_MIN : SEGMENTED_AT_ONCE_BYTES_MIN;
   return size >= least && size <= SEGMENTED_BYTES_MAX;
 }
 

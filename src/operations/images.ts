@@ -127,7 +127,8 @@ function isSelected({ body }: Image, { before, after, at, host, path, tag }: Ima
   );
 }
 
-function hasTags(tags: readonly ByteString[], list: ByteString): boolean {
+/** Whether all tags of a list with commas are there; an empty list means no tags. */
+export function hasTags(tags: readonly ByteString[], list: ByteString): boolean {
   if (list === '') return tags.length === 0;
   return list.split(',').every((wanted) => tags.includes(wanted.trim()));
 }

@@ -57,7 +57,6 @@ export class PackWriter {
   add(frame: Uint8Array, row: Omit<PackRow, 'offset' | 'length'>): void {
     if (this.#rows.length === 0) {
       this.#buffer = this.#spare.pop() ?? EMPTY;
-      this.#bytes = 0;
       this.#append(encodePackHeader(this.#secretsId));
     }
     this.#rows.push({ ...row, offset: this.#bytes, length: frame.length });

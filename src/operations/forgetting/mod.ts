@@ -5,6 +5,7 @@ export {
   type KeepDuration,
   type KeepPolicy,
   keepsSomething,
+  type PeriodName,
   parseKeepDuration,
   type Verdict,
 } from './policy.ts';

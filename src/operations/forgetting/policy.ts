@@ -1,21 +1,14 @@
 import type { ByteString } from '../../base/mod.ts';
+import { hasTags } from '../images.ts';
 
-/** What keeps images, as restic has it: an image stays if any of these keeps it. Infinity keeps all. */
+/** What keeps images, as restic has it: an image stays if any of these keeps it. */
 export interface KeepPolicy {
-  readonly last?: number;
-  readonly hourly?: number;
-  readonly daily?: number;
-  readonly weekly?: number;
-  readonly monthly?: number;
-  readonly yearly?: number;
-  readonly within?: KeepDuration;
-  readonly withinHourly?: KeepDuration;
-  readonly withinDaily?: KeepDuration;
-  readonly withinWeekly?: KeepDuration;
-  readonly withinMonthly?: KeepDuration;
-  readonly withinYearly?: KeepDuration;
-  /** Images that have every tag of any of the lists. */
-  readonly tags?: readonly (readonly ByteString[])[];
+  /** Of so many periods the newest image, of `last` each image; Infinity keeps all. */
+  readonly counts?: Partial<Record<PeriodName, number>>;
+  /** The same of all periods since the newest image less a time. */
+  readonly within?: Partial<Record<PeriodName, KeepDuration>>;
+  /** Each a list of tags with commas: images that have every tag of any of the lists. An empty list means no tags. */
+  readonly tags?: readonly ByteString[];
 }
 
 /** A time in calendar units, counted back from the newest image of its group. */
@@ -39,22 +32,23 @@ export interface Verdict<T> {
   readonly reasons: readonly string[];
 }
 
-/** The number of the hour, day, week, month or year that a time lies in, by the local clock. */
-type Period = (time: Date) => number;
+/** The number of the hour, day, week, month or year that a time lies in, by the local clock; undefined: each image is a period. */
+type Period = ((time: Date) => number) | undefined;
 
-const day: Period = (time) => (time.getFullYear() * 12 + time.getMonth()) * 31 + time.getDate();
+const day = (time: Date) => (time.getFullYear() * 12 + time.getMonth()) * 31 + time.getDate();
 const PERIODS = {
+  last: undefined,
   hourly: (time: Date) => day(time) * 24 + time.getHours(),
   daily: day,
   weekly: isoWeek,
   monthly: (time: Date) => time.getFullYear() * 12 + time.getMonth(),
   yearly: (time: Date) => time.getFullYear(),
 } satisfies Record<string, Period>;
+export type PeriodName = keyof typeof PERIODS;
 
 interface Rule {
   readonly reason: string;
-  /** Undefined: each image is a period of its own. */
-  readonly period: Period | undefined;
+  readonly period: Period;
   /** Only images after this time, if set. */
   readonly after: number;
   left: number;
@@ -73,8 +67,7 @@ export function applyPolicy<T extends Candidate>(images: readonly T[], policy: K
   const rules = rulesOf(policy, sorted[0]!.time);
   return sorted.map((image, i) => {
     const reasons: string[] = [];
-    if (policy.tags?.some((tags) => tags.every((tag) => image.tags.includes(tag))))
-      reasons.push('has its tags');
+    if (policy.tags?.some((list) => hasTags(image.tags, list))) reasons.push('has its tags');
     const time = new Date(image.time);
     for (const rule of rules) {
       if (rule.left <= 0 || image.time <= rule.after) continue;
@@ -90,24 +83,23 @@ export function applyPolicy<T extends Candidate>(images: readonly T[], policy: K
 }
 
 /** Whether the policy keeps anything at all: one that does not is a mistake. */
-export function keepsSomething(policy: KeepPolicy): boolean {
-  return Object.values(policy).some((rule) =>
-    typeof rule === 'number' ? rule > 0 : Array.isArray(rule) ? rule.length > 0 : rule !== undefined,
+export function keepsSomething({ counts = {}, within = {}, tags = [] }: KeepPolicy): boolean {
+  return (
+    Object.values(counts).some((count) => count > 0) || Object.keys(within).length > 0 || tags.length > 0
   );
 }
 
-function rulesOf(policy: KeepPolicy, newest: number): Rule[] {
+function rulesOf({ counts = {}, within = {} }: KeepPolicy, newest: number): Rule[] {
   const rules: Rule[] = [];
-  const add = (reason: string, period: Period | undefined, left: number, after = -Infinity) =>
-    rules.push({ reason, period, left, after, last: undefined });
-  const within = (duration: KeepDuration) => before(newest, duration);
-  if (policy.last) add('last', undefined, policy.last);
-  for (const name of ['hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const)
-    if (policy[name]) add(name, PERIODS[name], policy[name]);
-  if (policy.within) add('within', undefined, Infinity, within(policy.within));
-  for (const name of ['hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const) {
-    const duration = policy[`within${name[0]!.toUpperCase()}${name.slice(1)}` as 'withinDaily'];
-    if (duration) add(`${name} within`, PERIODS[name], Infinity, within(duration));
+  for (const name of Object.keys(PERIODS) as PeriodName[]) {
+    const period = PERIODS[name];
+    const count = counts[name];
+    if (count !== undefined)
+      rules.push({ reason: name, period, left: count, after: -Infinity, last: undefined });
+    const duration = within[name];
+    if (duration === undefined) continue;
+    const reason = name === 'last' ? 'within' : `${name} within`;
+    rules.push({ reason, period, left: Infinity, after: before(newest, duration), last: undefined });
   }
   return rules;
 }
