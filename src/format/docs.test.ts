@@ -81,6 +81,7 @@ const FIELDS: readonly [string, string, Readonly<Record<string, record.FieldType
   ['manifest.md', 'manifestRecord', recordCodecs.manifestRecord!.fields],
   ['manifest.md', 'manifestHeader', manifestHeader.fields],
   ['manifest.md', 'manifestBody', manifestBody.fields],
+  ['manifest.md', 'knownImagesRecord', recordCodecs.knownImagesRecord!.fields],
   ['track-log.md', 'trackHeadRecord', recordCodecs.trackHeadRecord!.fields],
   ['track-log.md', 'segmentFileRecord', recordCodecs.segmentFileRecord!.fields],
   ['keys.md', 'Key slot (kind 2)', slotHeader.fields],

@@ -56,6 +56,7 @@ export {
   SlotKind,
   WRAPPING_KEY_ID_BYTES,
 } from './keys.ts';
+export { KNOWN_BODY_BYTES_MAX, knownImagesRecord } from './known-images.ts';
 export {
   type Config,
   configRecord,

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { type ByteString, EverfullError, hexOf } from '../base/mod.ts';
 import type { Image } from '../repository/mod.ts';
 import type { OperationContext } from './context.ts';
+import { keepKnownImages, readKnownImages } from './known-images.ts';
 
 /** What narrows the images that are meant. What is left out does not narrow. Times are ms since 1970. */
 export interface ImageFilter {
@@ -38,11 +39,22 @@ export async function selectImages(
   context: OperationContext,
   selection: ImageSelection = {},
 ): Promise<Image[]> {
-  const images = await context.repository.images(({ object, error }) =>
-    context.problem({ item: object, during: 'read', error }),
-  );
+  const images = await allImages(context);
   const selected = images.filter((image) => isSelected(image, selection));
   return selection.latest === undefined ? selected : newestOfEach(selected, selection.latest);
+}
+
+/** Every image, oldest first. Those that cannot be read are reported as problems. */
+async function allImages(context: OperationContext): Promise<Image[]> {
+  const known = readKnownImages(context.stateFolder);
+  const before = new Set(known.keys());
+  const images = await context.repository.images(
+    ({ object, error }) => context.problem({ item: object, during: 'read', error }),
+    known,
+  );
+  const isSame = known.size === before.size && [...before].every((name) => known.has(name));
+  if (!isSame) keepKnownImages(context, known);
+  return images;
 }
 
 /**
@@ -59,7 +71,9 @@ export async function resolveImage(
   const colon = spec.indexOf(':');
   const name = colon < 0 ? spec : spec.slice(0, colon);
   const path = colon < 0 || colon === spec.length - 1 ? undefined : absolutePath(spec.slice(colon + 1));
-  return { image: byName(await selectImages(context, filter), name), path };
+  const { header } = byName(await selectImages(context, filter), name);
+  // What is read by it must come from the store, not from what was kept of it.
+  return { image: await context.repository.image(header.session), path };
 }
 
 /** `path` without `.`, `..` and doubled slashes; one that does not begin with a slash is meant from the root. */

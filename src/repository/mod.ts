@@ -20,6 +20,6 @@ export {
   sessionOpenName,
   slotName,
 } from './names.ts';
-export { type Damage, dryRunOf, type Image, Repository } from './repository.ts';
+export { type Damage, dryRunOf, type Image, type KnownImages, Repository } from './repository.ts';
 export { type ImageToCommit, type PlainNode, WriteSession } from './session.ts';
 export type { Manifest, SessionHost } from './session-host.ts';

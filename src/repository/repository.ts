@@ -76,6 +76,9 @@ export interface Damage {
   readonly error: EverfullError;
 }
 
+/** By the name of its end record, the image of each session that has ended; undefined for a session without one. */
+export type KnownImages = Map<string, Image | undefined>;
+
 /** What is told of as damage of one object, while the rest goes on. */
 const UNREADABLE = ['damaged', 'forged', 'object-missing', 'repository-newer'] as const;
 
@@ -175,13 +178,15 @@ export class Repository implements SessionHost {
     return endpoint;
   }
 
-  readonly #publicKeys = new Map<string, Buffer>();
-  async #publicKey(id: Uint8Array): Promise<Buffer> {
+  readonly #publicKeys = new Map<string, Promise<Buffer>>();
+  #publicKey(id: Uint8Array): Promise<Buffer> {
     const known = this.#publicKeys.get(hexOf(id));
     if (known !== undefined) return known;
-    const { publicKey } = await this.#registered(id);
-    this.#publicKeys.set(hexOf(id), publicKey);
-    return publicKey;
+    const read = this.#registered(id).then(({ publicKey }) => publicKey);
+    this.#publicKeys.set(hexOf(id), read);
+    // What could not be read now may be there for the next who asks.
+    read.catch(() => this.#publicKeys.delete(hexOf(id)));
+    return read;
   }
 
   async #sealer(dataKeyId: Uint8Array): Promise<Sealer | undefined> {
@@ -266,12 +271,15 @@ export class Repository implements SessionHost {
       if (!isEverfullError(error, 'damaged')) throw error;
     }
     let id: Buffer = Buffer.alloc(ID_BYTES);
-    await this.#eachCommit(
-      (end) => {
-        if (end.sequence === sequence && equalBytes(end.dataset, dataset)) id = Buffer.from(end.image);
-      },
-      () => {},
-    );
+    await eachAtOnce(await this.#ends(), async (name) => {
+      try {
+        const end = await this.#readEnd(name);
+        const isOfIt = end.sequence === sequence && equalBytes(end.dataset, dataset);
+        if (isOfIt && end.state === SESSION_COMMITTED) id = Buffer.from(end.image);
+      } catch (error) {
+        if (!isEverfullError(error, ...UNREADABLE)) throw error;
+      }
+    });
     return { sequence, id };
   }
 
@@ -282,8 +290,8 @@ export class Repository implements SessionHost {
         const manifest = await this.readManifest(dataset, sequence);
         const name = sessionEndName(manifest.header.session);
         if (!(await exists(this.store, name))) continue;
-        const image = await this.#committed(name, manifest);
-        if (image !== undefined) return image;
+        const end = await this.#readEnd(name);
+        if (end.state === SESSION_COMMITTED) return imageOf(name, end, manifest);
       } catch (error) {
         if (!isEverfullError(error, ...UNREADABLE)) throw error;
         onDamage({ object: manifestName(dataset, sequence), error });
@@ -292,54 +300,58 @@ export class Repository implements SessionHost {
     return undefined;
   }
 
-  /** The image of a manifest, if the end record of its session says that it was committed. */
-  async #committed(endName: string, manifest: Manifest): Promise<Image | undefined> {
-    const end = sessionEndRecord.decode(await this.store.get(endName, { limit: RECORD_BYTES_MAX }), digest);
-    if (end.state !== SESSION_COMMITTED) return undefined;
-    if (!equalBytes(manifest.id, end.image) || !equalBytes(manifest.header.session, end.session)) {
-      throw new EverfullError(
-        'forged',
-        `Could not accept ${endName}: it names another image than its manifest`,
-      );
-    }
-    return { ...manifest, committed: end.ended };
+  async #readEnd(name: string): Promise<SessionEnd> {
+    return sessionEndRecord.decode(await this.store.get(name, { limit: RECORD_BYTES_MAX }), digest);
   }
 
-  /** Reads every end record that says `committed`. */
-  async #eachCommit(
-    visit: (end: SessionEnd, name: string) => void | Promise<void>,
-    onDamage: (damage: Damage) => void,
-  ): Promise<void> {
+  /** The image of a session, read and checked. Rejects with 'damaged', 'forged' or 'object-missing'. */
+  async image(session: Uint8Array): Promise<Image> {
+    const name = sessionEndName(session);
+    const end = await this.#readEnd(name);
+    return imageOf(name, end, await this.readManifest(end.dataset, end.sequence));
+  }
+
+  /** The names of all end records. */
+  async #ends(): Promise<string[]> {
     const names: string[] = [];
     for await (const { name } of this.store.list(SESSION_PREFIX)) if (name.endsWith('.end')) names.push(name);
-    await eachAtOnce(names, async (name) => {
-      let end: SessionEnd | undefined;
-      try {
-        end = sessionEndRecord.decode(await this.store.get(name, { limit: RECORD_BYTES_MAX }), digest);
-        if (end.state === SESSION_COMMITTED) await visit(end, name);
-      } catch (error) {
-        if (!isEverfullError(error, ...UNREADABLE)) throw error;
-        onDamage({ object: end === undefined ? name : manifestName(end.dataset, end.sequence), error });
-      }
-    });
+    return names;
   }
 
-  /** Every committed image, oldest first. Those that cannot be read are given to `onDamage`. */
-  async images(onDamage: (damage: Damage) => void): Promise<Image[]> {
-    const images: Image[] = [];
-    await this.#eachCommit(async (end, name) => {
-      const manifest = await this.readManifest(end.dataset, end.sequence);
-      if (!equalBytes(manifest.id, end.image) || !equalBytes(manifest.header.session, end.session))
-        throw new EverfullError(
-          'forged',
-          `Could not accept ${name}: it names another image than its manifest`,
-        );
-      images.push({ ...manifest, committed: end.ended });
-    }, onDamage);
-    return images.sort(
-      (a, b) =>
-        a.body.time - b.body.time || a.header.sequence - b.header.sequence || Buffer.compare(a.id, b.id),
+  /**
+   * Every committed image, oldest first. Those that cannot be read are given to `onDamage`.
+   *
+   * @param known what an earlier call found, by the name of the end record, so that it is not read again;
+   *   afterwards what this call found. End records and manifests never change, but they may rot unnoticed.
+   */
+  async images(onDamage: (damage: Damage) => void, known: KnownImages = new Map()): Promise<Image[]> {
+    const names = await this.#ends();
+    const there = new Set(names);
+    for (const name of known.keys()) if (!there.has(name)) known.delete(name);
+    await eachAtOnce(
+      names.filter((name) => !known.has(name)),
+      async (name) => {
+        let end: SessionEnd | undefined;
+        try {
+          end = await this.#readEnd(name);
+          known.set(
+            name,
+            end.state === SESSION_COMMITTED
+              ? imageOf(name, end, await this.readManifest(end.dataset, end.sequence))
+              : undefined,
+          );
+        } catch (error) {
+          if (!isEverfullError(error, ...UNREADABLE)) throw error;
+          onDamage({ object: end === undefined ? name : manifestName(end.dataset, end.sequence), error });
+        }
+      },
     );
+    return [...known.values()]
+      .filter((image) => image !== undefined)
+      .sort(
+        (a, b) =>
+          a.body.time - b.body.time || a.header.sequence - b.header.sequence || Buffer.compare(a.id, b.id),
+      );
   }
 
   /**
@@ -407,6 +419,17 @@ export class Repository implements SessionHost {
   close(): Promise<void> {
     return this.store.close();
   }
+}
+
+/** The image of a manifest and the end record that says that it was committed. */
+function imageOf(endName: string, end: SessionEnd, manifest: Manifest): Image {
+  if (!equalBytes(manifest.id, end.image) || !equalBytes(manifest.header.session, end.session)) {
+    throw new EverfullError(
+      'forged',
+      `Could not accept ${endName}: it names another image than its manifest`,
+    );
+  }
+  return { ...manifest, committed: end.ended };
 }
 
 /** A host for sessions in which nothing is written: what they put goes nowhere. */

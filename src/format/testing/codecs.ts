@@ -1,6 +1,7 @@
 import { blake3 } from '@napi-rs/blake-hash';
 import { decodeEntry, encodeEntry } from '../entry.ts';
 import { decodeFrame, encodeFrameHeader, type FrameHeader } from '../frame.ts';
+import { knownImagesRecord } from '../known-images.ts';
 import {
   configRecord,
   decodeManifestBody,
@@ -54,6 +55,7 @@ export const recordCodecs: Readonly<Record<string, RecordCodec<any>>> = {
   manifestRecord,
   trackHeadRecord,
   segmentFileRecord,
+  knownImagesRecord,
 };
 
 function encodeNode(node: IndexNode | ContentNode, isIndex: boolean): Buffer {
