@@ -63,6 +63,11 @@ export function below(value: number, limit: number, unit: Unit, plus = ''): Floo
   return { wanted: `< ${show(limit, unit)}${plus}`, found: show(value, unit), met: value < limit };
 }
 
+/** `value` is above `limit`; `plus` says what that is of. */
+export function above(value: number, limit: number, unit: Unit, plus = ''): Floor {
+  return { wanted: `> ${show(limit, unit)}${plus}`, found: show(value, unit), met: value > limit };
+}
+
 export function atMost(value: number, limit: number, unit: Unit): Floor {
   return { wanted: `≤ ${show(limit, unit)}`, found: show(value, unit), met: value <= limit };
 }

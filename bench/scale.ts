@@ -16,6 +16,13 @@ export interface Scale {
   /** Random reads in each of the two images. */
   readonly reads: number;
   readonly smallFiles: number;
+  /** Files of which a part changes again and again, and how often. */
+  readonly churnFiles: number;
+  readonly churnRounds: number;
+  /** Chunks of the repository that is pruned. */
+  readonly pruneChunks: number;
+  /** Images of which `forget` chooses. */
+  readonly keptImages: number;
 }
 
 const MiB = 2 ** 20;
@@ -34,6 +41,10 @@ export const FULL_SCALE: Scale = {
   sparseImages: 50,
   reads: 21,
   smallFiles: 1_000_000,
+  churnFiles: 20_000,
+  churnRounds: 30,
+  pruneChunks: 1_000_000,
+  keptImages: 10_000,
 };
 
 export const TINY_SCALE: Scale = {
@@ -49,4 +60,8 @@ export const TINY_SCALE: Scale = {
   sparseImages: 3,
   reads: 2,
   smallFiles: 300,
+  churnFiles: 200,
+  churnRounds: 3,
+  pruneChunks: 1000,
+  keptImages: 60,
 };

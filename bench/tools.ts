@@ -30,6 +30,10 @@ export interface Tool {
 export interface EverfullTool extends Tool {
   open(at: Repository): Command;
   find(at: Repository, pattern: string): Command;
+  /** Reads every stored byte, without a key, and prints a summary as JSON. */
+  verify(at: Repository): Command;
+  forget(at: Repository, ...words: string[]): Command;
+  prune(at: Repository, ...words: string[]): Command;
   /** `length` bytes at `offset` of a file, and a summary of the work on standard error. */
   readRange(at: Repository, image: string, path: string, offset: number, length: number): Command;
 }
@@ -60,6 +64,9 @@ export function everfullTool(program: readonly string[]): EverfullTool {
     diff: (at, older, newer) => run(at, 'diff', older, newer),
     open: (at) => run(at, 'key', 'list'),
     find: (at, pattern) => run(at, 'find', pattern),
+    verify: (at) => run(at, 'verify', '--json', '--no-cache'),
+    forget: (at, ...words) => run(at, 'forget', ...words),
+    prune: (at, ...words) => run(at, 'prune', ...words),
     readRange: (at, image, path, offset, length) =>
       run(at, 'dump', '--json', '--range', `${offset}-${offset + length}`, `${image}:${path}`),
   };

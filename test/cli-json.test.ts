@@ -76,13 +76,41 @@ test('every verb prints JSON that its schema describes', async (context) => {
     1,
   );
   assert.equal(lines(await line.ok(['check', '--json', '--read-data']), 'check').summary, 1);
+  const exported = ['export', '--json', 'latest', '--base', 'latest~1', '-o', 'stream'];
+  assert.equal(lines(await line.ok(exported), 'export').summary, 1);
+  assert.equal(lines((await line.run(['export', '--json', 'latest'])).stderr, 'export').summary, 1);
+  assert.equal(lines(await line.ok(['import', '--json', 'stream']), 'import').summary, 1);
+  assert.equal(lines(await line.ok(['verify', '--json', '--budget', '1G']), 'verify').summary, 1);
+  for (const what of ['index', 'packs', 'images'])
+    assert.equal(lines(await line.ok(['repair', what, '--json']), 'repair').summary, 1);
   lines(await line.ok(['tracklog', '--json', 'tree']), 'tracklog');
   document(await line.ok(['stats', '--json']), 'stats');
+  assert.equal(lines(await line.ok(['tag', '--add', 'x', 'latest', '--json']), 'tag').changed, 1);
+  for (const flags of [['--dry-run'], []])
+    lines(await line.ok(['rewrite', '--exclude', 'link', '--json', 'latest', ...flags]), 'rewrite');
+  const embedded = 'home/.local/share/everfull';
+  const from = ['--from', `${embedded}/repository`, '--from-key-file', `${embedded}/key`];
+  for (const word of ['copied', 'skipped'] as const) {
+    const env = { EVERFULL_PASSWORD: 'x' };
+    const copied = lines(
+      await line.ok(['-r', 'other', 'copy', '--json', ...from, 'latest'], { env }),
+      'copy',
+    );
+    assert.equal(copied[word], 1);
+  }
+  document(await line.ok(['hold', 'latest~1', '--until', '2100-01-01', '--note', 'x', '--json']), 'hold');
+  document(await line.ok(['hold', 'latest', '--json']), 'hold');
+  document(await line.ok(['images', '--json']), 'images');
+  document(await line.ok(['hold', '--release', 'latest', '--json']), 'hold');
+  document(await line.ok(['lock', '--dataset', 'latest', '--for', '1d', '--json']), 'lock');
+  document(await line.ok(['hold', '--json']), 'hold');
+  document(await line.ok(['forget', '--keep-last', '1', '--json']), 'forget');
   document(await line.ok(['key', 'list', '--json']), 'key-list');
   lines(await line.ok(['key', 'add', '--recovery', '--json']), 'key');
   const added = await line.ok(['key', 'add', '--new-key-file', 'key2', '--json']);
   lines(added, 'key');
   lines(await line.ok(['key', 'remove', JSON.parse(added).id, '--json']), 'key');
+  lines(await line.ok(['key', 'rotate', '--yes', '--json']), 'key');
   document(await line.ok(['cache', '--json']), 'cache');
   document(await line.ok(['cache', '--cleanup', '--json']), 'cache');
   document(await line.ok(['version', '--json']), 'version');

@@ -111,3 +111,23 @@ test('init takes a password and a key file at once, and makes the key file', asy
   writeFileSync(line.path('bad-key'), 'everfull-key-1 00 00');
   await line.fails(12, ['-r', 'a/b/repo', '--key-file', 'bad-key', 'images']);
 });
+
+test('key rotate keeps the keys whose secrets are given, and removes the others with --yes', async (context) => {
+  const line = await repository(context);
+  mkdirSync(line.path('tree'));
+  await line.ok(['-r', 'repo', 'backup', 'tree', '-q'], FIRST);
+  writeFileSync(line.path('second'), 'second\n');
+  const second = ['--new-password-file', 'second', '--label', 'two'];
+  await line.ok(['-r', 'repo', 'key', 'add', ...second], FIRST);
+  assert.match(
+    await line.fails(1, ['-r', 'repo', 'key', 'rotate'], FIRST),
+    /would be removed: \w{16} \("two"\)/,
+  );
+  const rotate = ['-r', 'repo', 'key', 'rotate', '--also-password-file', 'second'];
+  assert.match(await line.ok(rotate, FIRST), /is now \w{16} {2}two\n(?:.*\n)*sealed 2 objects anew\n$/);
+  assert.match(await line.ok(['-r', 'repo', 'images', '-p', 'second']), /1 image\n/);
+  assert.match(await line.ok(['-r', 'repo', 'key', 'rotate', '--yes'], FIRST), /removed key \w{16}\n/);
+  await line.fails(12, ['-r', 'repo', 'images', '-p', 'second']);
+  assert.match(await line.ok(['-r', 'repo', 'check'], FIRST), /no errors were found/);
+  assert.equal((await keys(line)).length, 1);
+});

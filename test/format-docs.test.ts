@@ -4,7 +4,15 @@ import { test } from 'node:test';
 import { zstdDecompressSync } from 'node:zlib';
 import { bytesFromHex, ERROR_CODES, hexOf } from '../src/base/mod.ts';
 import { Cutter, encodeFrame, frameIdOf, openFrame, writeGear } from '../src/chunk/mod.ts';
-import { DomainSecrets, digest, readEndpoint, Sealer, verify } from '../src/crypto/mod.ts';
+import {
+  DomainSecrets,
+  digest,
+  readEndpoint,
+  Sealer,
+  unwrapDataKey,
+  verify,
+  WrappingKey,
+} from '../src/crypto/mod.ts';
 import {
   Codec,
   configRecord,
@@ -12,9 +20,12 @@ import {
   decodeManifestBody,
   decodeManifestHeader,
   decodePackTable,
+  decodeStreamRecords,
+  decodeStreamSegmentHead,
   FrameKind,
   manifestRecord,
   manifestSignedBytes,
+  STREAM_SEGMENT_HEAD_BYTES,
   segmentFileRecord,
   sessionEndRecord,
 } from '../src/format/mod.ts';
@@ -104,6 +115,31 @@ test('the manifest of the page is signed and sealed as the page says', () => {
   assert.deepEqual(Buffer.from(config.secretsId), Buffer.from(header.secretsId));
 });
 
+test('the stream of the page is sealed and proven as the page says', () => {
+  const page = readPage('stream.md');
+  const { records } = decodedSegment(vectorOf(page, 'streamSegment', 'whole').bytes);
+  const sent = records.flatMap((record) => (record.type === 'key' ? [record.object] : []));
+  const streamKey = new WrappingKey(secrets.streamKey);
+  assert.deepEqual(
+    sent.map((object) => unwrapDataKey(streamKey, object).key),
+    [key('data key')],
+  );
+  const commit = records.find((record) => record.type === 'commit')!;
+  assert.deepEqual(Buffer.from(commit.publicKey), readEndpoint(key('endpoint of "host"')).publicKey);
+  assert.deepEqual(Buffer.from(commit.manifest), vectorOf(readPage('manifest.md'), 'manifestRecord').bytes);
+  const end = decodedSegment(vectorOf(page, 'streamSegment', 'end').bytes);
+  assert.deepEqual(
+    end.head.previous,
+    decodedSegment(vectorOf(page, 'streamSegment', 'whole').bytes).head.digest,
+  );
+  assert.deepEqual(end.records, [{ type: 'end', proof: secrets.streamProof(end.head.previous) }]);
+});
+
+function decodedSegment(bytes: Buffer) {
+  const head = decodeStreamSegmentHead(bytes.subarray(0, STREAM_SEGMENT_HEAD_BYTES));
+  return { head, records: [...decodeStreamRecords(bytes.subarray(STREAM_SEGMENT_HEAD_BYTES))] };
+}
+
 /** The random bytes of chunker.md, at an address of some memory. */
 function fillRandom(bytes: Uint8Array): void {
   let x = 1;
@@ -183,7 +219,9 @@ test('objects have the names that the page says', () => {
   const id = Buffer.from(Array.from({ length: 16 }, (_, i) => i));
   assert.deepEqual(/```names\n([^`]*)```/.exec(readPage('repository.md'))?.[1]?.trim().split('\n'), [
     names.CONFIG,
+    names.STORE,
     names.domainKeysName(id),
+    names.formerKeyName(id),
     names.slotName(id.subarray(0, 8)),
     names.dataKeyName(id),
     names.endpointName(id),
@@ -191,8 +229,12 @@ test('objects have the names that the page says', () => {
     names.segmentName(id),
     names.manifestName(id, 42),
     names.sessionOpenName(id),
+    names.sessionReadName(id),
     names.sessionBeatName(id),
     names.sessionEndName(id),
+    names.retentionName(42),
+    names.condemnedName(id),
+    names.damagedName(id),
   ]);
 });
 

@@ -11,6 +11,7 @@ import { type Ended, run } from './testing/child.ts';
 import { type Attempt, InterruptedBackup } from './testing/interrupted-backup.ts';
 import { assertRestores, imagesOf, KEY, openRepository, treeOf } from './testing/repository-fixture.ts';
 import { type KernelCall, traced } from './testing/store-trace.ts';
+import { eachOf } from './testing/two-at-a-time.ts';
 
 const PROGRAM = join(root, 'test/testing/backup-until-call.ts');
 
@@ -137,14 +138,6 @@ const TRACED_OF = 5;
 
 function kindsOf(calls: readonly { readonly kind: string }[]): string[] {
   return calls.map(({ kind }) => kind);
-}
-
-/** Two at a time. */
-async function eachOf<T>(items: IterableIterator<T>, work: (item: T) => Promise<void>): Promise<void> {
-  const workAll = async () => {
-    for (const item of items) await work(item);
-  };
-  await Promise.all([workAll(), workAll()]);
 }
 
 const FILES = 24;

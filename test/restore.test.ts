@@ -110,7 +110,7 @@ describe('a restore of a real tree', () => {
     const context = contextOf(repository);
     const image = (await imagesOf(repository)).at(-1)!;
     const summary = await restoreAll(context, image, target);
-    return { summary, told: context.told, chunksRead: repository.framesRead.chunks };
+    return { summary, told: context.told, chunksRead: repository.frames.read.chunks };
   }
 
   test('is one in the eyes of rsync, getfattr, getfacl and lsattr, at first, again, and after changes', async () => {

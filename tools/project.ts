@@ -8,7 +8,7 @@ export const root = dirname(import.meta.dirname);
 /** The paths, from the project's folder, of all TypeScript files that are ours, sorted. */
 export function sourcePaths(): string[] {
   const present = readdirSync(root);
-  return ['src', 'test', 'tools', 'bench']
+  return ['src', 'test', 'tools', 'bench', 'simulation']
     .filter((folder) => present.includes(folder))
     .flatMap((folder) =>
       readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map(

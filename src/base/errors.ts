@@ -4,12 +4,16 @@
  */
 export const ERROR_CODES = {
   usage: { exit: 1, text: 'The command line does not make sense as written.' },
-  io: { exit: 1, text: 'The operating system refused a read or a write.' },
+  io: { exit: 1, text: 'The operating system, or the server of a repository, refused a read or a write.' },
   'disk-full': { exit: 1, text: 'The repository or the target has no space left.' },
   'repository-missing': { exit: 10, text: 'There is no repository at this place.' },
   'repository-exists': { exit: 1, text: 'There is a repository at this place already.' },
   'repository-newer': { exit: 1, text: 'The repository was written by a newer version.' },
   'wrong-password': { exit: 12, text: 'No key slot of the repository opens with what was given.' },
+  'keys-rotated': {
+    exit: 12,
+    text: 'The keys of the repository were rotated, and this one is none of theirs.',
+  },
   'no-password': { exit: 12, text: 'A password, key file or recovery code is needed and none was given.' },
   'object-missing': { exit: 1, text: 'The store said that an object does not exist.' },
   'object-exists': { exit: 1, text: 'An object of this name exists already, with other contents.' },
@@ -19,12 +23,18 @@ export const ERROR_CODES = {
   limit: { exit: 1, text: 'A size or a count is above what the format allows.' },
   'image-missing': { exit: 1, text: 'No image answers to this name.' },
   'image-ambiguous': { exit: 1, text: 'Several images begin with this id.' },
+  retention: {
+    exit: 1,
+    text: 'The image may not be forgotten: it is held, locked or the last of its dataset.',
+  },
   'path-missing': { exit: 1, text: 'The image holds no such path.' },
   'source-missing': { exit: 1, text: 'None of the paths to back up exists.' },
   'source-unreadable': { exit: 3, text: 'Some source could not be read.' },
   'source-failed': { exit: 1, text: 'The command whose output was to be stored failed.' },
   target: { exit: 1, text: 'The target of a restore cannot be used.' },
   'session-expired': { exit: 1, text: 'The session was ended by someone else before it was committed.' },
+  'stream-foreign': { exit: 1, text: 'The stream was made with other secrets than those of the repository.' },
+  'base-missing': { exit: 1, text: 'The image that a stream builds on is not in the repository.' },
   interrupted: { exit: 130, text: 'The work was interrupted.' },
 } as const;
 

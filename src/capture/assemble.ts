@@ -56,8 +56,8 @@ export interface AssembleOptions {
 export class Assembler {
   readonly #options: AssembleOptions;
   readonly #builder: TreeBuilder;
-  /** Whether anything differs from the last image or its log. */
-  changed = false;
+  /** Entries that were captured: new, changed or looked at again. */
+  changes = 0;
 
   constructor(options: AssembleOptions) {
     this.#options = options;
@@ -80,7 +80,7 @@ export class Assembler {
       else {
         // Most entries wait for nothing, and promises would cost more than the rest.
         const captured = isCaptured(item) ? item.captured : await this.#captured(item);
-        this.changed = true;
+        this.changes++;
         const chunk = openChunkOf(captured);
         if (chunk !== undefined) await this.#options.group.settled(chunk);
         if (captured !== undefined) this.#entry(item, captured);
@@ -93,7 +93,7 @@ export class Assembler {
   #leaf({ records, leaf }: LeafItem): void {
     const { log, session } = this.#options;
     // A node that the repository lost is made again of its entries.
-    if (!this.#builder.atLeafStart || !session.has(leaf.id)) {
+    if (!this.#builder.atLeafStart || session.damaged.size > 0 || !session.has(leaf.id)) {
       for (const record of records) this.#record(record);
       return;
     }

@@ -14,6 +14,7 @@ import type { Image, Repository, WriteSession } from '../repository/mod.ts';
 import { Assembler, type EntryChange } from './assemble.ts';
 import { ChunkGroup, type StoredCounts } from './chunk-group.ts';
 import { Decider, WAITING_MAX } from './decide.ts';
+import { heal } from './heal.ts';
 import { type EntryItem, type Item, weightOf } from './item.ts';
 import { KnownFiles } from './known-files.ts';
 import { captureLongFile, type LongFile, type LongFileTools } from './long-file.ts';
@@ -21,6 +22,7 @@ import { Producer } from './produce.ts';
 import { readSegments, SegmentWriter, wantsSegments } from './segment-files.ts';
 import type { Selection } from './select/mod.ts';
 import { inodeOf, isTrusted, sizeOf } from './stat-words.ts';
+import { isLookDue, thinChunks, usesAny } from './thin-chunks.ts';
 import { datasetFolder, type TrackedImage, TrackLog, TrackLogWriter } from './track-log.ts';
 import { type WalkedEntry, walk } from './walk.ts';
 import type { WalkAhead } from './walk-ahead.ts';
@@ -71,6 +73,8 @@ export interface CaptureEvents {
   walked(path: () => ByteString, size: number): void;
   read(bytes: number): void;
   notice(message: string): void;
+  /** Damaged chunks were stored anew; so many could not be made again. */
+  healed(chunks: number, lost: number): void;
 }
 
 export interface CapturedTree {
@@ -124,13 +128,17 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
     check,
     read: events.read,
   };
+  const broken = await healed(options, check);
+  const thin = log === undefined || folder === undefined ? NO_CHUNKS : thinChunks(folder, log);
+  session.avoid(thin);
   const longFiles = limited(LONG_FILES_AT_ONCE);
   const captureLong = (item: EntryItem, isSparse: boolean): Promise<LongFile> =>
     longFiles(async () => {
       const { path, words } = item;
       const size = sizeOf(words);
       const isForgotten = item.before === undefined;
-      const value = isForgotten ? await forgotten(item.key) : item.before.value;
+      const isBroken = broken?.has(item.key) ?? true;
+      const value = isBroken ? undefined : isForgotten ? await forgotten(item.key) : item.before.value;
       const before = value?.[0] === EntryType.file ? decodeEntry(value) : undefined;
       const wantSegments = folder !== undefined && wantsSegments(size, before !== undefined);
       const old =
@@ -161,7 +169,7 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
   const producer = new Producer(toDecide, {
     pipeline,
     log,
-    force: options.force,
+    mustRead: (key, record) => options.force || (broken?.has(key) ?? true) || usesAny(record.value, thin),
     check,
     failed: events.failed,
     captureLong,
@@ -217,7 +225,7 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
       events.notice(`The track log was damaged: the files after it were read again (${log.damage.message})`);
     const unchanged =
       log !== undefined &&
-      !assembler.changed &&
+      assembler.changes === 0 &&
       producer.deleted === 0 &&
       log.damage === undefined &&
       Buffer.compare(log.head.root, root.root) === 0;
@@ -233,6 +241,10 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
           image: image.id,
           sequence: image.sequence,
           root,
+          turnover:
+            assembler.changes +
+            producer.deleted +
+            (log === undefined || isLookDue(log.head) ? 0 : log.head.turnover),
         };
         if (unchanged) writer?.republish(log, tracked);
         else writer?.publish(tracked);
@@ -255,6 +267,29 @@ export async function captureFiles(options: CaptureOptions): Promise<CapturedTre
   }
 }
 
+/**
+ * Stores anew what is damaged. The files of the base whose contents are not whole even so, and have to be
+ * read; undefined for all.
+ */
+async function healed(
+  { repository, session, base, compression, events }: CaptureOptions,
+  check: () => void,
+): Promise<ReadonlySet<PathKey> | undefined> {
+  if (base === undefined || session.damaged.size === 0) return NONE;
+  const { healed, lost, broken } = await heal({
+    repository,
+    session,
+    base: indexOf(base),
+    compression,
+    check,
+  });
+  if (healed + lost > 0) events.healed(healed, lost);
+  return broken;
+}
+
+const NONE: ReadonlySet<PathKey> = new Set();
+const NO_CHUNKS: ReadonlySet<ByteString> = new Set();
+
 /** A walk in step with those who work on what it finds, as a single batch. */
 async function* atOnce(entries: Generator<WalkedEntry>): AsyncGenerator<Iterable<WalkedEntry>> {
   try {
@@ -271,7 +306,8 @@ function openLog(
 ): TrackLog | undefined {
   if (folder === undefined || base === undefined) return undefined;
   const log = TrackLog.open(folder);
-  if (log?.describes({ repositoryId: repository.config.repositoryId, dataset, image: base.id })) return log;
+  const { repositoryId } = repository.config;
+  if (log?.describes({ repositoryId, dataset, root: indexOf(base) })) return log;
   log?.close();
   events.notice(
     'There is no track log of the last image: all files are read, and what the repository has is not stored again',
@@ -304,7 +340,7 @@ async function knownFiles(
 }
 
 /** What an older image knows saves work; where it cannot be read the work is done. */
-async function unlessLost<T>(read: () => Promise<T>): Promise<T | undefined> {
+export async function unlessLost<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {
@@ -322,7 +358,8 @@ function indexOf({ header }: Image): TreeRoot {
   return { root, level, items, length };
 }
 
-function addKnown(known: KnownFiles, value: Uint8Array): void {
+/** Takes in an encoded entry, if it is a small file. */
+export function addKnown(known: KnownFiles, value: Uint8Array): void {
   if (value[0] !== EntryType.file) return;
   const { content, fingerprint } = decodeEntry(value);
   if (content === undefined || 'root' in content || content.pieces.length !== 1) return;

@@ -1,16 +1,11 @@
 import { type ByteString, type Clock, EverfullError, threadCount } from '../base/mod.ts';
-import {
-  ChunkPipeline,
-  type ChunkToSeal,
-  type CompressionMode,
-  SCAN_BYTES,
-  SMALL_FILE_BYTES_MAX,
-} from '../chunk/mod.ts';
+import { ChunkPipeline, type CompressionMode } from '../chunk/mod.ts';
 import { ENTRY_ANCESTOR, type Entry, EntryType, encodeEntry, FrameKind, pathKeyOf } from '../format/mod.ts';
 import { TreeBuilder, type TreeRoot } from '../image/mod.ts';
 import type { Repository, WriteSession } from '../repository/mod.ts';
-import { type StoredCounts, storeChunk } from './chunk-group.ts';
+import type { StoredCounts } from './chunk-group.ts';
 import { ContentDraft } from './content-draft.ts';
+import { DataCutter } from './data-cutter.ts';
 import { longFingerprintOf } from './long-file.ts';
 
 export interface StreamOptions {
@@ -43,66 +38,24 @@ export async function captureStream(
     { threads: options.threads ?? threadCount() },
   );
   const counts: StoredCounts = { bytesAdded: 0, bytesAddedStored: 0, chunksAdded: 0 };
-  const draft = new ContentDraft();
-  const ids: Uint8Array[] = [];
-  const sealing: Promise<void>[] = [];
-  let failure: unknown;
-  let shortFingerprint: Uint8Array | undefined;
-  let slab = await pipeline.pools.scans.acquire();
-  let filled = 0;
-
-  const cutSlab = async (isLast: boolean): Promise<void> => {
-    const memory = pipeline.memory(slab);
-    if (isLast && draft.length === 0 && filled < SMALL_FILE_BYTES_MAX)
-      shortFingerprint = repository.secrets.fileFingerprint(memory.subarray(0, filled));
-    const { chunks, used } = await pipeline.run({ type: 'cut', slab, length: filled, isLast });
-    const next = isLast ? -1 : await pipeline.pools.scans.acquire();
-    if (!isLast) pipeline.memory(next).set(memory.subarray(used, filled));
-    const toSeal: ChunkToSeal[] = [];
-    for (const { id, at, length } of chunks) {
-      ids.push(id);
-      draft.data(length, { id }, 0);
-      if (!session.has(id)) toSeal.push({ at, length, id });
-    }
-    const done = slab;
-    sealing.push(
-      (toSeal.length === 0 ? Promise.resolve([]) : pipeline.run({ type: 'seal', slab: done, chunks: toSeal }))
-        .then((sealed) => {
-          for (const one of sealed) storeChunk(session, one, memory, counts);
-        })
-        .catch((error: unknown) => {
-          failure ??= error;
-        })
-        .finally(() => pipeline.pools.scans.release(done)),
-    );
-    await session.room();
-    filled -= used;
-    slab = next;
-  };
-
+  const cutter = new DataCutter({ pipeline, session, secrets: repository.secrets, counts });
   try {
     for await (const bytes of options.stream) {
       if (signal.aborted)
         throw new EverfullError('interrupted', 'The backup was interrupted', { advice: 'Run it again.' });
-      for (let at = 0; at < bytes.length; ) {
-        const part = bytes.subarray(at, at + SCAN_BYTES - filled);
-        pipeline.memory(slab).set(part, filled);
-        filled += part.length;
-        at += part.length;
-        if (filled === SCAN_BYTES) await cutSlab(false);
-        if (failure !== undefined) throw failure;
-      }
+      await cutter.add(bytes);
       options.read(bytes.length);
     }
-    await cutSlab(true);
-    await Promise.all(sealing);
-    if (failure !== undefined) throw failure;
+    const shortFingerprint = await cutter.finish();
+    const draft = new ContentDraft();
+    for (const { id, length } of cutter.chunks) draft.data(length, { id }, 0);
     const boundarySeed = repository.secrets.boundaryKey.readUInt32LE(0);
     const content = await draft.finish(
       boundarySeed,
       (node) => session.addNode(node),
       () => Promise.reject(new Error('every chunk of a stream has its id')),
     );
+    const ids = cutter.chunks.map(({ id }) => id);
     const fingerprint = shortFingerprint ?? longFingerprintOf(repository.secrets, ids, []);
     const builder = new TreeBuilder(FrameKind.indexNode, boundarySeed, (node) => session.addNode(node));
     for (const entry of entriesOf(options, { fingerprint, content }))

@@ -4,6 +4,7 @@ import {
   decodeEntry,
   ENTRY_ANCESTOR,
   EntryType,
+  type PathKey,
   TRACK_BEGINS_LEAF,
   TRACK_ENDS_LEAF,
   TRACK_TRUSTED,
@@ -33,7 +34,8 @@ const ENTRIES_A_TURN = 2000;
 export interface ProduceOptions {
   readonly pipeline: ChunkPipeline;
   readonly log: TrackLog | undefined;
-  readonly force: boolean;
+  /** Whether an entry has to be captured although nothing about it changed. */
+  mustRead(key: PathKey, record: TrackRecord): boolean;
   /** Begins to capture a long file. */
   captureLong(item: EntryItem, isSparse: boolean): Promise<LongFile>;
   failed(path: ByteString, error: { readonly code: string; readonly message: string }): void;
@@ -75,7 +77,7 @@ export class Producer {
   }
 
   async #compare(entries: Iterable<WalkedEntry>): Promise<void> {
-    const { log, force, check, seen } = this.#options;
+    const { log, mustRead, check, seen } = this.#options;
     for (const entry of entries) {
       seen(entry);
       if (++this.#turn % ENTRIES_A_TURN === 0) {
@@ -85,11 +87,11 @@ export class Producer {
       const record = this.#seek(entry.key);
       if (
         record !== undefined &&
-        !force &&
         record.flags & TRACK_TRUSTED &&
         record.matches(entry.stat.words) &&
         !this.#wasAncestor(record, entry) &&
-        this.#keepsLinkGroup(record, entry)
+        this.#keepsLinkGroup(record, entry) &&
+        !mustRead(entry.key, record)
       ) {
         this.#unchanged(record, entry);
       } else {

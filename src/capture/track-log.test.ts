@@ -34,6 +34,7 @@ const IMAGE: TrackedImage = {
   image: noise(32, 3),
   sequence: 7,
   root: { root: noise(32, 4), level: 1, items: 9, length: 2 ** 40 },
+  turnover: 3,
 };
 
 function makeFolder(context: TestContext): string {
@@ -239,12 +240,14 @@ test('a head with any byte changed is none', (context) => {
   }
 });
 
-test('a log describes its own image alone', (context) => {
+test('a log describes images with its index, and no others', (context) => {
   const folder = makeFolder(context);
   write(folder, []);
   opened(folder, (log) => {
     assert.equal(log.describes(IMAGE), true);
-    assert.equal(log.describes({ ...IMAGE, image: noise(32, 9) }), false);
+    const renamed: TrackedImage = { ...IMAGE, image: noise(32, 9) };
+    assert.equal(log.describes(renamed), true);
+    assert.equal(log.describes({ ...IMAGE, root: { ...IMAGE.root, root: noise(32, 9) } }), false);
     assert.equal(log.describes({ ...IMAGE, dataset: noise(16, 9) }), false);
     assert.equal(log.describes({ ...IMAGE, repositoryId: noise(16, 9) }), false);
   });

@@ -39,6 +39,8 @@ export interface TrackedImage {
   readonly image: Uint8Array;
   readonly sequence: number;
   readonly root: TreeRoot;
+  /** Entries that changed since it was last looked at which chunks are thin. */
+  readonly turnover: number;
 }
 
 const HEAD = 'head';
@@ -83,11 +85,12 @@ export class TrackLog {
     }
   }
 
-  describes(tracked: Pick<TrackedImage, 'repositoryId' | 'dataset' | 'image'>): boolean {
+  /** Whether it is of an image with this index: the one that it was written for may bear another id and other tags by now. */
+  describes(tracked: Pick<TrackedImage, 'repositoryId' | 'dataset' | 'root'>): boolean {
     return (
       equalBytes(this.head.repositoryId, tracked.repositoryId) &&
       equalBytes(this.head.dataset, tracked.dataset) &&
-      equalBytes(this.head.image, tracked.image)
+      equalBytes(this.head.root, tracked.root.root)
     );
   }
 
@@ -214,7 +217,7 @@ export class TrackLogWriter {
   }
 }
 
-function headOf({ repositoryId, dataset, image, sequence, root }: TrackedImage) {
+function headOf({ repositoryId, dataset, image, sequence, root, turnover }: TrackedImage) {
   return {
     repositoryId,
     dataset,
@@ -224,6 +227,7 @@ function headOf({ repositoryId, dataset, image, sequence, root }: TrackedImage) 
     level: root.level,
     items: root.items,
     length: root.length,
+    turnover,
   };
 }
 

@@ -1,4 +1,4 @@
-export { COMPRESSION_MODES, type CompressionMode } from './compress.ts';
+export { COMPRESSION_MODES, type CompressionMode, expand } from './compress.ts';
 export { CUT_BYTES_MIN, CUT_BYTES_TARGET, Cutter, GEAR_BYTES, writeGear } from './cutter.ts';
 export { encodeFrame, frameIdOf, type OpenedFrame, openFrame, type PlainFrame } from './frame-codec.ts';
 export { ChunkPipeline } from './pipeline.ts';

@@ -5,7 +5,10 @@ import type { GlobalFlags } from './opening/mod.ts';
 /** The options that every verb takes, before it or after it. */
 export function globalOptions(): Option[] {
   return [
-    new Option('-r, --repo <place>', 'the repository: a folder (EVERFULL_REPOSITORY)'),
+    new Option(
+      '-r, --repo <place>',
+      'the repository: a folder, or s3:https://HOST/BUCKET/PREFIX (EVERFULL_REPOSITORY)',
+    ),
     new Option('--repository-file <file>', 'a file that names the repository (EVERFULL_REPOSITORY_FILE)'),
     new Option(
       '-p, --password-file <file>',
@@ -30,6 +33,8 @@ export function globalOptions(): Option[] {
     new Option('--compression <mode>', 'how hard to compress (EVERFULL_COMPRESSION; auto)').choices(
       COMPRESSION_MODES,
     ),
+    new Option('--limit-upload <rate>', 'write to the repository no faster than so many KiB/s'),
+    new Option('--limit-download <rate>', 'read from the repository no faster than so many KiB/s'),
   ];
 }
 

@@ -38,7 +38,7 @@ export async function main(parameters: readonly string[], version: string): Prom
   const begin: Begin = (command) => {
     const run = new Run(settingsOf(globalFlagsOf(command), process.env), version, interrupted.signal);
     runs.push(run);
-    outlivesOutput = WORKERS.has(command.name());
+    outlivesOutput = WORKERS.has(command.name()) || WORKERS.has(command.parent!.name());
     return run;
   };
   try {
@@ -64,9 +64,20 @@ const WORKERS: ReadonlySet<string> = new Set([
   'restore',
   'init',
   'check',
+  'forget',
+  'hold',
+  'lock',
+  'verify',
+  'repair',
   'add',
   'remove',
   'passwd',
+  'rotate',
+  'copy',
+  'tag',
+  'rewrite',
+  'export',
+  'import',
 ]);
 let outlivesOutput = false;
 

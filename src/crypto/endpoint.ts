@@ -64,6 +64,16 @@ export function openEndpoint(wrappingKey: WrappingKey, secrets: DomainSecrets, b
   return { id, host, publicKey, privateKey };
 }
 
+/** The same endpoint, sealed by another wrapping key. Throws 'damaged'. */
+export function rewrapEndpoint(from: WrappingKey, to: WrappingKey, bytes: Uint8Array): Buffer {
+  const object = endpointRecord.decode(bytes, digest);
+  const body = from.open(object, `endpoint ${hexOf(object.header.endpointId)}`);
+  const header = { ...object.header, wrappingKeyId: to.id };
+  const rewrapped = endpointRecord.encode(header, (associated) => to.seal(associated, body), digest);
+  body.fill(0);
+  return rewrapped;
+}
+
 /** What an endpoint object shows without any key: enough to verify signatures, not whose they are. Throws 'damaged'. */
 export function readEndpoint(bytes: Uint8Array): { id: Buffer; publicKey: Buffer } {
   const { endpointId, publicKey } = endpointRecord.decode(bytes, digest).header;

@@ -4,6 +4,7 @@ import {
   DATA_KEY_ID_BYTES,
   dataKeyRecord,
   domainKeysRecord,
+  formerKeyRecord,
   type KeyRecord,
   SECRET_BYTES,
   type SealedBody,
@@ -76,6 +77,31 @@ export class WrappingKey {
   sealedBy(slotKey: Sealer, associated: Uint8Array): SealedBody {
     return slotKey.seal(associated, Codec.stored, this.#bytes);
   }
+
+  /** The wrapping key itself, sealed by the one that takes its place. */
+  sealedByNext(next: WrappingKey, associated: Uint8Array): SealedBody {
+    return next.seal(associated, this.#bytes);
+  }
+}
+
+/** The object by which a wrapping key opens the one whose place it took. */
+export function wrapFormerKey(wrappingKey: WrappingKey, former: WrappingKey): Buffer {
+  const header = { wrappingKeyId: wrappingKey.id, formerKeyId: former.id };
+  return formerKeyRecord.encode(header, (associated) => former.sealedByNext(wrappingKey, associated), digest);
+}
+
+/** The reverse of {@link wrapFormerKey}. Throws 'damaged'. */
+export function unwrapFormerKey(wrappingKey: WrappingKey, bytes: Uint8Array): WrappingKey {
+  const object = formerKeyRecord.decode(bytes, digest);
+  const { formerKeyId } = object.header;
+  const opened = wrappingKey.open(object, `former wrapping key ${hexOf(formerKeyId)}`);
+  const former = new WrappingKey(opened);
+  opened.fill(0);
+  if (equalBytes(former.id, formerKeyId)) return former;
+  throw new EverfullError(
+    'damaged',
+    `Could not open former wrapping key ${hexOf(formerKeyId)}: it is ${hexOf(former.id)}`,
+  );
 }
 
 /** The object that keeps the domain secret. */

@@ -1,5 +1,13 @@
 export { type Argon2Parameters, SlotKind } from '../format/mod.ts';
-export { type Endpoint, makeEndpoint, openEndpoint, readEndpoint, sign, verify } from './endpoint.ts';
+export {
+  type Endpoint,
+  makeEndpoint,
+  openEndpoint,
+  readEndpoint,
+  rewrapEndpoint,
+  sign,
+  verify,
+} from './endpoint.ts';
 export { deriveKey, digest, equalDigests, KeyedHash } from './hash.ts';
 export { createKeyFileSecret, formatKeyFile, KEY_FILE_BYTES_MAX, parseKeyFile } from './keyfile.ts';
 export {
@@ -10,9 +18,11 @@ export {
   type Keyring,
   unwrapDataKey,
   unwrapDomain,
+  unwrapFormerKey,
   WrappingKey,
   wrapDataKey,
   wrapDomain,
+  wrapFormerKey,
 } from './keys.ts';
 export { type RandomSource, systemRandom } from './random.ts';
 export { createRecoverySecret, formatRecoveryCode, parseRecoveryCode } from './recovery.ts';

@@ -20,6 +20,8 @@ function everything(of: DomainSecrets): string[] {
     of.segmentHash(bytes),
     of.endpointId(byteStringOf(bytes)),
     of.datasetId([byteStringOf(bytes)]),
+    of.streamKey,
+    of.streamProof(bytes),
     Buffer.from(of.gearTable().buffer),
   ].map((value) => hexOf(value).slice(0, 32));
 }

@@ -15,6 +15,8 @@ export class DomainSecrets {
   readonly secretsId: Buffer;
   /** Decides where the nodes of an index end; 32 bytes. */
   readonly boundaryKey: Buffer;
+  /** The wrapping key of data keys in a stream between repositories of the domain; 32 bytes. */
+  readonly streamKey: Buffer;
   readonly #gear: KeyedHash;
   readonly #chunk: KeyedHash;
   readonly #indexNode: KeyedHash;
@@ -24,6 +26,7 @@ export class DomainSecrets {
   readonly #segment: KeyedHash;
   readonly #endpoint: KeyedHash;
   readonly #dataset: KeyedHash;
+  readonly #stream: KeyedHash;
 
   /** @param domainSecret 32 random bytes, the same for ever */
   constructor(domainSecret: Uint8Array) {
@@ -38,6 +41,7 @@ export class DomainSecrets {
     };
     this.secretsId = subKey('secrets id').subarray(0, SECRETS_ID_BYTES);
     this.boundaryKey = subKey('index boundary');
+    this.streamKey = subKey('stream key');
     this.#gear = hash('chunk boundary');
     this.#chunk = hash('chunk id');
     this.#indexNode = hash('index node id');
@@ -47,6 +51,7 @@ export class DomainSecrets {
     this.#segment = hash('segment hash');
     this.#endpoint = hash('endpoint id');
     this.#dataset = hash('dataset id');
+    this.#stream = hash('stream proof');
   }
 
   /** 32 bytes over a chunk's plain bytes. */
@@ -87,6 +92,11 @@ export class DomainSecrets {
   /** 16 bytes over the parts of a dataset's identity, in order. */
   datasetId(parts: readonly ByteString[]): Buffer {
     return this.#dataset.digest(joinFramed(parts.map(bytesOf))).subarray(0, DATASET_ID_BYTES);
+  }
+
+  /** 32 bytes that only the domain can make of the digest of a stream. */
+  streamProof(digest: Uint8Array): Buffer {
+    return this.#stream.digest(digest);
   }
 
   /** 256 secret 32-bit numbers, one a byte value, for a gear hash. */

@@ -16,9 +16,11 @@ import {
   sealSlot,
   unwrapDataKey,
   unwrapDomain,
+  unwrapFormerKey,
   WrappingKey,
   wrapDataKey,
   wrapDomain,
+  wrapFormerKey,
 } from './mod.ts';
 
 const page = readFileSync(new URL('../../docs/format/keys.md', import.meta.url), 'utf8');
@@ -39,6 +41,7 @@ function vector(name: string): string {
 const bytes = (name: string) => bytesFromHex(vector(name));
 const salt = () => bytes('salt');
 const wrappingKey = new WrappingKey(bytes('wrapping key'));
+const next = new WrappingKey(bytes('next wrapping key'));
 const keyring = { wrappingKey, domainSecret: bytes('domain secret') };
 const secrets = new DomainSecrets(keyring.domainSecret);
 const dataKey = { id: bytes('data key id'), key: bytes('data key') };
@@ -75,6 +78,7 @@ const made: Readonly<Record<string, string>> = {
   'key slot, recovery': hexOf(await sealSlot(wrappingKey, credentials.recovery, options)),
   'domain keys': hexOf(wrapDomain(keyring)),
   'data key object': hexOf(wrapDataKey(wrappingKey, dataKey)),
+  'former wrapping key': hexOf(wrapFormerKey(next, wrappingKey)),
   'endpoint of "host"': hexOf(makeEndpoint(wrappingKey, secrets, 'host', () => bytes('endpoint seed')).bytes),
   'key file': formatKeyFile(bytes('key file secret')).trimEnd(),
   'recovery code': formatRecoveryCode(bytes('recovery secret')),
@@ -99,6 +103,7 @@ test('every vector of docs/format/keys.md is an input or is checked', () => {
     'data key id',
     'endpoint seed',
     'salt',
+    'next wrapping key',
     'key file secret',
     'recovery secret',
   ];
@@ -111,6 +116,7 @@ test('the objects of docs/format/keys.md open', async () => {
   }
   assert.deepEqual(unwrapDomain(wrappingKey, bytes('domain keys')).domainSecret, keyring.domainSecret);
   assert.deepEqual(unwrapDataKey(wrappingKey, bytes('data key object')), dataKey);
+  assert.deepEqual(unwrapFormerKey(next, bytes('former wrapping key')).id, wrappingKey.id);
   assert.equal(openEndpoint(wrappingKey, secrets, bytes('endpoint of "host"')).host, 'host');
   assert.deepEqual(parseKeyFile(Buffer.from(vector('key file'))), bytes('key file secret'));
   assert.deepEqual(parseRecoveryCode(vector('recovery code')), bytes('recovery secret'));

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { bytesFromHex, bytesOf } from '../base/mod.ts';
 import * as entry from './entry.ts';
 import * as frame from './frame.ts';
-import { dataKeyHeader, domainKeysHeader, endpointHeader, slotHeader } from './keys.ts';
+import { dataKeyHeader, domainKeysHeader, endpointHeader, formerKeyHeader, slotHeader } from './keys.ts';
 import { manifestBody, manifestHeader } from './manifest.ts';
 import * as node from './node.ts';
 import * as pack from './pack.ts';
@@ -12,6 +12,8 @@ import * as piece from './piece.ts';
 import * as record from './record.ts';
 import * as segmentFile from './segment-file.ts';
 import { SEGMENT_ROW_BYTES, TABLE_HEAD_BYTES, TABLE_PACK_BYTES } from './sorted-table.ts';
+import { streamCommit, streamEnd, streamOpen, streamRef } from './stream.ts';
+import * as streamSegment from './stream-segment.ts';
 import { codecs, recordCodecs } from './testing/codecs.ts';
 import { assertLayout, assertStated, readPage, tableUnder, vectorOf, vectorsOf } from './testing/pages.ts';
 import * as trackLog from './track-log.ts';
@@ -26,6 +28,8 @@ const PAGES = [
   'frame.md',
   'pack.md',
   'segment.md',
+  'retention.md',
+  'stream.md',
   'track-log.md',
 ];
 /** Those have tests of their own. */
@@ -75,19 +79,33 @@ test('the associated data of a frame are those of the page', () => {
 
 /** The declared fields by page and heading. */
 const FIELDS: readonly [string, string, Readonly<Record<string, record.FieldType<never>>>][] = [
-  ...['configRecord', 'sessionOpenRecord', 'sessionBeatRecord', 'sessionEndRecord'].map(
-    (name) => ['record.md', name, recordCodecs[name]!.fields] as const,
+  ...[
+    'configRecord',
+    'storeRecord',
+    'sessionOpenRecord',
+    'sessionReadRecord',
+    'sessionBeatRecord',
+    'sessionEndRecord',
+  ].map((name) => ['record.md', name, recordCodecs[name]!.fields] as const),
+  ...['retentionRecord', 'condemnedRecord', 'damagedRecord'].map(
+    (name) => ['retention.md', name, recordCodecs[name]!.fields] as const,
   ),
   ['manifest.md', 'manifestRecord', recordCodecs.manifestRecord!.fields],
   ['manifest.md', 'manifestHeader', manifestHeader.fields],
   ['manifest.md', 'manifestBody', manifestBody.fields],
   ['manifest.md', 'knownImagesRecord', recordCodecs.knownImagesRecord!.fields],
+  ['record.md', 'verifiedPacksRecord', recordCodecs.verifiedPacksRecord!.fields],
   ['track-log.md', 'trackHeadRecord', recordCodecs.trackHeadRecord!.fields],
   ['track-log.md', 'segmentFileRecord', recordCodecs.segmentFileRecord!.fields],
+  ['stream.md', 'open', streamOpen.fields],
+  ['stream.md', 'ref', streamRef.fields],
+  ['stream.md', 'commit', streamCommit.fields],
+  ['stream.md', 'end', streamEnd.fields],
   ['keys.md', 'Key slot (kind 2)', slotHeader.fields],
   ['keys.md', 'Domain keys (kind 3)', domainKeysHeader.fields],
   ['keys.md', 'Data key (kind 4)', dataKeyHeader.fields],
   ['keys.md', 'Endpoint (kind 5)', endpointHeader.fields],
+  ['keys.md', 'Former wrapping key (kind 15)', formerKeyHeader.fields],
 ].map(([page, heading, fields]) => [page, heading, fields] as never);
 
 for (const [page, heading, fields] of FIELDS) {
@@ -106,7 +124,7 @@ test('the table of kinds has every record, with its number and its limit', () =>
     const row = rows.find(([, documented]) => documented === name);
     assert.deepEqual(row?.slice(0, 3), [String(codec.kind), name, String(codec.bytesMax)]);
   }
-  assert.equal(rows.length, Object.keys(recordCodecs).length + 4, 'and the four of keys.md');
+  assert.equal(rows.length, Object.keys(recordCodecs).length + 5, 'and the five of keys.md');
 });
 
 test('the envelope lies as its table says', () => {
@@ -168,6 +186,34 @@ test('head, packs and rows of a segment lie as their tables say', () => {
   assertLayout(tableUnder(page, 'Row'), bytes.subarray(rowsAt, rowsAt + SEGMENT_ROW_BYTES), rows[0]);
 });
 
+test('the head of a segment of a stream lies as its table says', () => {
+  const page = readPage('stream.md');
+  const { bytes } = vectorOf(page, 'streamSegment', 'end');
+  const head = bytes.subarray(0, streamSegment.STREAM_SEGMENT_HEAD_BYTES);
+  assertLayout(tableUnder(page, 'Segments'), head, {
+    ...streamSegment.decodeStreamSegmentHead(head),
+    magic: 'EVFS',
+    version: 1,
+    zeros: 0,
+  });
+});
+
+test('the table of the records of a stream has their numbers', () => {
+  const page = readPage('stream.md');
+  const documented = new Map(tableUnder(page, 'Records').rows.map(([number, type]) => [type, number]));
+  const seen = new Set<string>();
+  for (const name of ['whole', 'delta', 'end']) {
+    const { bytes } = vectorOf(page, 'streamSegment', name);
+    let at = streamSegment.STREAM_SEGMENT_HEAD_BYTES;
+    for (const { type } of codecs.streamSegment!.decode(bytes).records) {
+      assert.equal(documented.get(type), String(bytes[at]), type);
+      seen.add(type);
+      at += 5 + bytes.readUInt32LE(at + 1);
+    }
+  }
+  assert.deepEqual([...seen].sort(), [...documented.keys()].sort());
+});
+
 test('a record of a track log lies as its table says', () => {
   const { bytes } = vectorOf(readPage('track-log.md'), 'trackPage');
   const [{ key, value, flags, statWords }] = codecs.trackPage!.decode(bytes).records;
@@ -202,6 +248,7 @@ test('the limits of the overview are those of the code', () => {
     ...piece,
     ...record,
     ...segmentFile,
+    ...streamSegment,
     ...trackLog,
   };
   for (const [name, value] of tableUnder(readPage('README.md'), 'Limits').rows)

@@ -11,6 +11,7 @@ import {
   domainKeysRecord,
   encodeEndpointBody,
   endpointRecord,
+  formerKeyRecord,
   type KeyRecordCodec,
   keySlotRecord,
   type SlotHeader,
@@ -53,6 +54,11 @@ const cases: readonly { name: string; record: KeyRecordCodec<object>; header: ob
     name: 'data key object',
     record: dataKeyRecord,
     header: { wrappingKeyId, dataKeyId: vector('data key id') },
+  },
+  {
+    name: 'former wrapping key',
+    record: formerKeyRecord,
+    header: { wrappingKeyId: vector('former wrapping key').subarray(13, 29), formerKeyId: wrappingKeyId },
   },
   {
     name: 'endpoint of "host"',

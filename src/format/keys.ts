@@ -6,7 +6,7 @@ import { block, type FieldType, fixed, record, struct, text, u8, u32, u64, type 
 import { ByteReader, ByteWriter } from './wire.ts';
 
 /**
- * The four objects that hold keys. Each is a record of a clear header, a nonce and a sealed body; the
+ * The five objects that hold keys. Each is a record of a clear header, a nonce and a sealed body; the
  * header is associated data of the seal, so whoever changes any of it cannot open the body.
  * `docs/format/keys.md`
  */
@@ -88,6 +88,13 @@ export const endpointHeader = struct({
   publicKey: fixed(PUBLIC_KEY_BYTES),
 });
 export type EndpointHeader = ValuesOf<typeof endpointHeader.fields>;
+
+export const formerKeyHeader = struct({
+  /** The wrapping key that took the place of the former one, and seals it. */
+  wrappingKeyId: fixed(WRAPPING_KEY_ID_BYTES),
+  formerKeyId: fixed(WRAPPING_KEY_ID_BYTES),
+});
+export type FormerKeyHeader = ValuesOf<typeof formerKeyHeader.fields>;
 
 /** A nonce, and ciphertext with its tag. */
 export interface SealedBody {
@@ -198,6 +205,14 @@ export const endpointRecord: KeyRecordCodec<EndpointHeader> = keyRecord(
   'an endpoint',
   endpointHeader,
   ENDPOINT_BODY_BYTES,
+);
+
+/** A wrapping key that a rotation replaced, sealed by the one that it was replaced by. */
+export const formerKeyRecord: KeyRecordCodec<FormerKeyHeader> = keyRecord(
+  15,
+  'a former wrapping key',
+  formerKeyHeader,
+  SECRET_BYTES,
 );
 
 /** The body of an endpoint object: padded, so that its length does not tell that of the host name. */

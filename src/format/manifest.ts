@@ -61,6 +61,11 @@ export const manifestBody = struct({
   program: text(TEXT_MAX),
   /** The image that this one was made against; zeros for none. */
   base: fixed(ID_BYTES),
+  /**
+   * The image that this one stands for: a copy of it in another repository, or what took its place with other
+   * tags or fewer entries. Zeros for none. Such an image was committed when that was.
+   */
+  original: fixed(ID_BYTES),
   filesNew: u64,
   filesChanged: u64,
   filesUnmodified: u64,
@@ -127,7 +132,21 @@ export const sessionOpenRecord = record(6, 1, 'a session', {
   session: fixed(SESSION_ID_BYTES),
   dataset: fixed(DATASET_ID_BYTES),
   opened: u64,
+  /** The session of the image that this one builds on, and the root of its index; zeros for none. */
+  base: fixed(SESSION_ID_BYTES),
+  baseRoot: fixed(ID_BYTES),
 });
+export type SessionOpen = ReturnType<typeof sessionOpenRecord.decode>;
+
+/** The object `sessions/SESSION.read`: someone reads an image, so that it stays as long as the session lives. */
+export const sessionReadRecord = record(13, 1, 'a reading session', {
+  session: fixed(SESSION_ID_BYTES),
+  opened: u64,
+  /** The session of the image that is read, and the root of its index. */
+  image: fixed(SESSION_ID_BYTES),
+  root: fixed(ID_BYTES),
+});
+export type SessionRead = ReturnType<typeof sessionReadRecord.decode>;
 
 /** The object `sessions/SESSION.beat`, replaced while the session lives. */
 export const sessionBeatRecord = record(7, 1, 'a heartbeat', {

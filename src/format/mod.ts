@@ -44,6 +44,7 @@ export {
   type EndpointBody,
   encodeEndpointBody,
   endpointRecord,
+  formerKeyRecord,
   type KeyRecord,
   type KeyRecordCodec,
   keySlotRecord,
@@ -75,10 +76,13 @@ export {
   SESSION_EXPIRED,
   SESSION_ID_BYTES,
   type SessionEnd,
+  type SessionOpen,
+  type SessionRead,
   SIGNATURE_BYTES,
   sessionBeatRecord,
   sessionEndRecord,
   sessionOpenRecord,
+  sessionReadRecord,
 } from './manifest.ts';
 export {
   type ChildRef,
@@ -133,6 +137,18 @@ export {
 } from './piece.ts';
 export { RECORD_BYTES_MAX } from './record.ts';
 export {
+  ALL_DATASETS,
+  CONDEMNED_MAX,
+  condemnedRecord,
+  DAMAGED_MAX,
+  type Decision,
+  DecisionKind,
+  damagedRecord,
+  type RetentionRecord,
+  RUN_ID_BYTES,
+  retentionRecord,
+} from './retention.ts';
+export {
   SEGMENT_BYTES,
   SEGMENT_HASH_LENGTH,
   type SegmentChunk,
@@ -150,6 +166,29 @@ export {
   type SegmentRow,
   type TablePack,
 } from './sorted-table.ts';
+export { ENGINE_BYTES_MAX, type StoreRecord, storeRecord } from './store-probe.ts';
+export {
+  decodeStreamRecords,
+  STREAM_RECORD_BYTES_MAX,
+  type StreamCommit,
+  type StreamOpen,
+  StreamOrder,
+  type StreamRecord,
+  type StreamRecordType,
+  type StreamRef,
+} from './stream.ts';
+export {
+  checkStreamSegment,
+  decodeStreamSegmentHead,
+  STREAM_ID_BYTES,
+  STREAM_SEGMENT_BYTES_MAX,
+  STREAM_SEGMENT_BYTES_TARGET,
+  STREAM_SEGMENT_HEAD_BYTES,
+  StreamChain,
+  type StreamSegment,
+  type StreamSegmentHead,
+  StreamWriter,
+} from './stream-segment.ts';
 export {
   checkTrackPage,
   STAT_WORDS,
@@ -164,3 +203,4 @@ export {
   TrackRecord,
   trackHeadRecord,
 } from './track-log.ts';
+export { verifiedPacksRecord } from './verified-packs.ts';

@@ -13,23 +13,27 @@ const PAGES = [
   'frame.md',
   'pack.md',
   'segment.md',
+  'retention.md',
+  'stream.md',
   'track-log.md',
 ];
 const vectors = PAGES.flatMap((page) => vectorsOf(readPage(page))).filter(({ codec }) => codec in codecs);
 
-/** Where the digest of an object stands, from its end; undefined where it has none. */
-function digestAt(codec: string): { from: number; to: number } | undefined {
-  if (codec === 'packTable') return { from: 36, to: 4 };
-  if (codec === 'segment' || codec.endsWith('Record')) return { from: 32, to: 0 };
+/** Where the digest of an object of so many bytes stands; undefined where it has none. */
+function digestAt(codec: string, length: number): number | undefined {
+  if (codec === 'packTable') return length - 36;
+  if (codec === 'segment' || codec.endsWith('Record')) return length - 32;
+  if (codec === 'streamSegment') return 64;
   return undefined;
 }
 
 /** Makes the digest fit again, as one who means harm would. */
 function repaired(codec: string, bytes: Buffer): Buffer {
-  const place = digestAt(codec);
-  if (place === undefined || bytes.length < place.from) return bytes;
-  const at = bytes.length - place.from;
-  digest(bytes.subarray(0, at)).copy(bytes, at);
+  const at = digestAt(codec, bytes.length);
+  if (at === undefined || at < 0 || at + 32 > bytes.length) return bytes;
+  // That of a stream's segment stands before the records.
+  const after = codec === 'streamSegment' ? bytes.subarray(at + 32) : Buffer.alloc(0);
+  digest(bytes.subarray(0, at), after).copy(bytes, at);
   return bytes;
 }
 
@@ -88,7 +92,7 @@ for (const vector of vectors) {
     );
   });
 
-  if (digestAt(vector.codec) === undefined) continue;
+  if (digestAt(vector.codec, vector.bytes.length) === undefined) continue;
   test(`${name} with any bit flipped, or cut anywhere, is refused`, () => {
     for (let at = 0; at < vector.bytes.length; at++) {
       const flipped = Buffer.from(vector.bytes);

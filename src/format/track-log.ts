@@ -184,7 +184,7 @@ export class TrackPageWriter {
 const page = struct({ bytes: u32, records: u32, digest: fixed(DIGEST_BYTES) });
 
 /** `head`: which image the log belongs to, and the pages of its file. */
-export const trackHeadRecord = record(32, 1, 'a track log', {
+export const trackHeadRecord = record(32, 2, 'a track log', {
   repositoryId: fixed(16),
   dataset: fixed(16),
   image: fixed(ID_BYTES),
@@ -193,6 +193,8 @@ export const trackHeadRecord = record(32, 1, 'a track log', {
   level: u8,
   items: u64,
   length: u64,
+  /** Entries that changed since it was last looked at which chunks are hardly used any more. */
+  turnover: u64,
   /** The name of the file with the pages. */
   file: fixed(16),
   pages: list(page, 16_000_000),

@@ -1,3 +1,4 @@
+export { type ApplyOptions, applyChanges, type EntryToSet } from './apply-changes.ts';
 export {
   type ChunkSource,
   type EntryChange,

@@ -38,6 +38,9 @@ export interface BackupSummary {
   failures: number;
   missingSources: ByteString[];
   leftOut: ByteString[];
+  /** Damaged chunks that were stored anew, and those that could not be. */
+  chunksHealed: number;
+  chunksLost: number;
   stages: Record<string, number>;
 }
 
@@ -69,6 +72,8 @@ export class BackupCounter {
     failures: 0,
     missingSources: [],
     leftOut: [],
+    chunksHealed: 0,
+    chunksLost: 0,
     stages: {},
   };
   readonly events: CaptureEvents;
@@ -139,6 +144,10 @@ export class BackupCounter {
         progress();
       },
       notice: (message) => context.notice(message),
+      healed: (chunks, lost) => {
+        summary.chunksHealed = chunks;
+        summary.chunksLost = lost;
+      },
     };
   }
 

@@ -6,6 +6,7 @@ import {
   displayText,
   EverfullError,
   hexOf,
+  isEverfullError,
 } from '../base/mod.ts';
 import { type CapturedTree, captureFiles, captureStream, WalkAhead, walk } from '../capture/mod.ts';
 import type { Selection } from '../capture/select/mod.ts';
@@ -19,6 +20,9 @@ import { checkHead, rememberHead } from './heads.ts';
 
 /** Entries that are counted before other work gets its turn. */
 const COUNTED_A_TURN = 1000;
+
+/** How often a base is chosen anew that was forgotten meanwhile. */
+const OPEN_TRIES = 3;
 
 export interface BackupOptions {
   /** Absolute. */
@@ -84,14 +88,9 @@ export async function backup(context: OperationContext, options: BackupOptions):
   const endpoint = options.dryRun ? undefined : await repository.endpoint(host);
   const onDamage = (damage: Damage) =>
     context.problem({ item: damage.object, during: 'read', error: damage.error });
-  const newest = await repository.newestImage(dataset, onDamage);
-  const base = options.parent ?? newest;
+  const { session, base, newest } = await openSession(context, options, dataset, onDamage);
   const related = base === undefined ? newestOfEach(await repository.images(onDamage)) : [];
-  checkHead(context, dataset, newest);
-  const session = await WriteSession.open(options.dryRun ? dryRunOf(repository) : repository, dataset, {
-    compression: options.compression,
-    clock,
-  });
+  await checkHead(context, dataset, newest);
   const counter = new BackupCounter(context, options);
   // The last image says about how much there is; without one it is counted while the work begins.
   if (base !== undefined)
@@ -138,9 +137,10 @@ export async function backup(context: OperationContext, options: BackupOptions):
   summary.parentId = base === undefined ? undefined : hexOf(base.id);
   summary.backupStart = started;
   const unchanged = base !== undefined && Buffer.compare(base.header.indexRoot, tree.root.root) === 0;
-  if (options.dryRun || (options.skipIfUnchanged && unchanged)) {
+  // What is unchanged is an image that must exist for that.
+  if (options.dryRun || (options.skipIfUnchanged && unchanged && (await repository.has(base)))) {
     tree.discard();
-    await session.abort({ keep: false });
+    await session.abort({ keep: summary.chunksHealed > 0 });
     return counter.finish(session, clock.now(), (clock.monotonic() - startedAt) / 1000, undefined, stages);
   }
   try {
@@ -167,6 +167,27 @@ export async function backup(context: OperationContext, options: BackupOptions):
   } catch (error) {
     tree.discard();
     throw error;
+  }
+}
+
+/** A session that builds on the newest image of the dataset, or on the one that the user named. */
+async function openSession(
+  { repository, clock }: OperationContext,
+  { parent, compression, dryRun }: BackupOptions,
+  dataset: Uint8Array,
+  onDamage: (damage: Damage) => void,
+): Promise<{ session: WriteSession; base: Image | undefined; newest: Image | undefined }> {
+  const host = dryRun ? dryRunOf(repository) : repository;
+  for (let attempt = 1; ; attempt++) {
+    const newest = await repository.newestImage(dataset, onDamage);
+    const base = parent ?? newest;
+    try {
+      return { session: await WriteSession.open(host, dataset, { compression, clock, base }), base, newest };
+    } catch (error) {
+      // The newest one was forgotten at this very moment: another is the newest now.
+      const mayRepeat = parent === undefined && attempt < OPEN_TRIES;
+      if (!mayRepeat || !isEverfullError(error, 'image-missing')) throw error;
+    }
   }
 }
 
@@ -308,6 +329,7 @@ function manifestBody(
     ended,
     program: options.program,
     base: base?.id ?? Buffer.alloc(ID_BYTES),
+    original: Buffer.alloc(ID_BYTES),
     filesNew: summary.filesNew,
     filesChanged: summary.filesChanged,
     filesUnmodified: summary.filesUnmodified,

@@ -44,7 +44,7 @@ describe('check()', () => {
     const report = await checked(small);
     assert.deepEqual(report.findings, []);
     assert.equal(report.nodes, small.repository.index.frames);
-    assert.equal(small.repository.framesRead.nodes, report.nodes);
+    assert.equal(small.repository.frames.read.nodes, report.nodes);
   });
 
   it('names every image and path that a damaged chunk touches', async () => {

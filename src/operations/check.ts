@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
-import { bytesFromHex, EverfullError, hexOf } from '../base/mod.ts';
-import { packName, segmentName } from '../repository/mod.ts';
+import { bytesFromHex, EverfullError, hexOf, isEverfullError } from '../base/mod.ts';
+import { decodeFrame } from '../format/mod.ts';
+import { packName, type Repository, segmentName } from '../repository/mod.ts';
 import {
   blame,
   checkChains,
@@ -78,6 +79,7 @@ export async function check(context: OperationContext, options: CheckOptions = {
           progress: (bytesDone, bytesTotal, errors) =>
             context.progress({ filesDone: 0, bytesDone, bytesTotal, errors }),
         });
+  await forgiveCopies(repository, losses, findings, checkpoint);
   const trees = new TreeCheck(repository, losses, checkpoint);
   for (const [i, image] of images.entries()) {
     await trees.image(indexRootOf(image));
@@ -110,6 +112,35 @@ export async function check(context: OperationContext, options: CheckOptions = {
     packsRead: toRead.length,
     framesRead,
   };
+}
+
+/** A frame that is damaged at one place and sound at another, since a backup stored it anew, is lost to nobody. */
+async function forgiveCopies(
+  repository: Repository,
+  losses: FrameLosses,
+  findings: Findings,
+  checkpoint: () => void,
+): Promise<void> {
+  const forgiven = await losses.forgive(async (id) => {
+    checkpoint();
+    if (repository.index.places(id).length < 2) return false;
+    try {
+      await repository.frames.fetch(id, (bytes) =>
+        repository.open(bytes, decodeFrame(bytes).header.kind, id),
+      );
+      return true;
+    } catch (error) {
+      if (!isEverfullError(error, 'damaged', 'object-missing', 'forged')) throw error;
+      return false;
+    }
+  });
+  for (const [object, count] of forgiven) {
+    const frames = count === 1 ? 'A frame' : `${count} frames`;
+    findings.note(
+      object,
+      `${frames} of "${object}" are damaged, and sound in another pack: prune removes the damaged copies`,
+    );
+  }
 }
 
 function packsToRead(packs: readonly PackShape[], { readData, subset }: CheckOptions): readonly PackShape[] {

@@ -1,5 +1,7 @@
 import type { Clock, EverfullError } from '../base/mod.ts';
+import type { Config } from '../format/mod.ts';
 import type { Repository } from '../repository/mod.ts';
+import type { ObjectStore } from '../store/mod.ts';
 
 /** How far a long piece of work is. Numbers only grow; totals may appear late. */
 export interface Progress {
@@ -37,4 +39,10 @@ export interface OperationContext {
   problem(problem: Problem): void;
   /** Something that the user should know and that is no failure, as a sentence. */
   notice(message: string): void;
+}
+
+/** What an operation is given that needs no key. */
+export interface StoreContext extends Omit<OperationContext, 'repository'> {
+  readonly store: ObjectStore;
+  readonly config: Config;
 }

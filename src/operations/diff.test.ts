@@ -130,6 +130,6 @@ describe('diffImages()', () => {
     const b = await small.commit({ ...many, '/d7/f7': { mtimeSeconds: -1 } });
     await small.reopen();
     assert.deepEqual((await diff({ metadata: true }, [a, b])).lines, ['/d7/f7 U']);
-    assert.ok(small.repository.framesRead.nodes <= 6, `${small.repository.framesRead.nodes} nodes read`);
+    assert.ok(small.repository.frames.read.nodes <= 6, `${small.repository.frames.read.nodes} nodes read`);
   });
 });

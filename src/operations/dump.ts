@@ -4,6 +4,7 @@ import type { ImageReader } from '../image/mod.ts';
 import type { Image } from '../repository/mod.ts';
 import { type Member, tarArchive, zipArchive } from './archive/mod.ts';
 import type { OperationContext } from './context.ts';
+import { pinned } from './pinned.ts';
 import { entryAt, readerOf, throwIfInterrupted, untilInterrupted } from './reading.ts';
 
 export const ARCHIVE_FORMATS = ['tar', 'zip'] as const;
@@ -18,6 +19,9 @@ export interface DumpRange {
 /** A file up to this size is read whole before it goes into an archive; a longer one is read twice. */
 const WHOLE_BYTES_MAX = 8 * 1024 * 1024;
 
+/** A short dump is over before any collection could take something away. */
+const PIN_AFTER_MS = 1000;
+
 /**
  * The bytes of a file of an image, or a range of them; one that reaches beyond the end stops there.
  * Blocks are views of shared memory. Rejects with 'usage' for what is no file, and with 'damaged' or
@@ -29,6 +33,7 @@ export async function* dumpFile(
   path: ByteString,
   range?: DumpRange,
 ): AsyncGenerator<Uint8Array> {
+  await using _ = await pinned(context, image, { afterMs: PIN_AFTER_MS });
   const reader = readerOf(context.repository, image);
   const entry = await entryAt(reader, image, path);
   if (entry.type !== EntryType.file) {
@@ -52,6 +57,7 @@ export async function* dumpArchive(
   path: ByteString | undefined,
   format: ArchiveFormat,
 ): AsyncGenerator<Uint8Array> {
+  await using _ = await pinned(context, image, { afterMs: PIN_AFTER_MS });
   // Zip knows no hard links: it gets every member's bytes.
   const members = new Members(context, image, path ?? '/', { withLinked: format === 'zip' });
   const leftOut = ({ name }: Member) =>

@@ -104,9 +104,9 @@ test('find() reads an image once, if it may keep a catalog', async () => {
     const small = await SmallRepository.create();
     await small.commit({ '/a': '1' });
     assert.equal((await search({ ...(await small.reopen()), stateFolder }, { patterns: ['a'] })).length, 1);
-    assert.ok(small.repository.framesRead.nodes > 0);
+    assert.ok(small.repository.frames.read.nodes > 0);
     assert.equal((await search({ ...(await small.reopen()), stateFolder }, { patterns: ['a'] })).length, 1);
-    assert.equal(small.repository.framesRead.nodes, 0);
+    assert.equal(small.repository.frames.read.nodes, 0);
   } finally {
     await rm(stateFolder, { recursive: true });
   }

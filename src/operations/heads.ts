@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { EverfullError, errnoOf, hexOf } from '../base/mod.ts';
+import { EverfullError, errnoOf, hexOf, isEverfullError } from '../base/mod.ts';
 import type { Image } from '../repository/mod.ts';
 import type { OperationContext } from './context.ts';
 
@@ -41,11 +41,16 @@ export function rememberHead(
 }
 
 /** Tells when the repository's newest image is older than the one that this machine committed last. */
-export function checkHead(context: OperationContext, dataset: Uint8Array, newest: Image | undefined): void {
+export async function checkHead(
+  context: OperationContext,
+  dataset: Uint8Array,
+  newest: Image | undefined,
+): Promise<void> {
   const head = readHeads(context.stateFolder)[hexOf(dataset)];
   if (head === undefined || (newest !== undefined && newest.header.sequence > head.sequence)) return;
   if (newest !== undefined && newest.header.sequence === head.sequence && hexOf(newest.id) === head.image)
     return;
+  if (await isForgotten(context, dataset, head)) return;
   const found =
     newest === undefined ? 'none' : `${hexOf(newest.id).slice(0, 8)} (number ${newest.header.sequence})`;
   context.problem({
@@ -60,4 +65,18 @@ export function checkHead(context: OperationContext, dataset: Uint8Array, newest
       },
     ),
   });
+}
+
+/** Of an image that was forgotten the manifest stays, so that nobody takes it for one that was rolled back. */
+async function isForgotten(
+  { repository }: OperationContext,
+  dataset: Uint8Array,
+  head: RememberedHead,
+): Promise<boolean> {
+  try {
+    return hexOf((await repository.readManifest(dataset, head.sequence)).id) === head.image;
+  } catch (error) {
+    if (isEverfullError(error)) return false;
+    throw error;
+  }
 }

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { type ByteString, EverfullError, hexOf } from '../base/mod.ts';
 import type { Image } from '../repository/mod.ts';
 import type { OperationContext } from './context.ts';
+import { hasTags } from './forgetting/mod.ts';
 import { keepKnownImages, readKnownImages } from './known-images.ts';
 
 /** What narrows the images that are meant. What is left out does not narrow. Times are ms since 1970. */
@@ -71,7 +72,7 @@ export async function resolveImage(
   const colon = spec.indexOf(':');
   const name = colon < 0 ? spec : spec.slice(0, colon);
   const path = colon < 0 || colon === spec.length - 1 ? undefined : absolutePath(spec.slice(colon + 1));
-  const { header } = byName(await selectImages(context, filter), name);
+  const { header } = imageNamed(await selectImages(context, filter), name);
   // What is read by it must come from the store, not from what was kept of it.
   return { image: await context.repository.image(header.session), path };
 }
@@ -82,8 +83,11 @@ export function absolutePath(path: ByteString): ByteString {
   return normal.length > 1 && normal.endsWith('/') ? normal.slice(0, -1) : normal;
 }
 
-/** @param images oldest first */
-function byName(images: readonly Image[], name: string): Image {
+/**
+ * The image of `images`, oldest first, that is named by the beginning of its id, `latest` or `latest~N`.
+ * Throws 'usage', 'image-missing' or 'image-ambiguous'.
+ */
+export function imageNamed(images: readonly Image[], name: string): Image {
   const latest = /^latest(?:~(\d{1,9}))?$/.exec(name);
   if (latest !== null) {
     const image = images[images.length - 1 - Number(latest[1] ?? 0)];
@@ -130,7 +134,8 @@ function missing(name: string, state: string): EverfullError {
   });
 }
 
-function isSelected({ body }: Image, { before, after, at, host, path, tag }: ImageFilter): boolean {
+/** Whether the filter leaves an image. */
+export function isSelected({ body }: Image, { before, after, at, host, path, tag }: ImageFilter): boolean {
   return (
     (before === undefined || body.time < before) &&
     (after === undefined || body.time >= after) &&
@@ -139,12 +144,6 @@ function isSelected({ body }: Image, { before, after, at, host, path, tag }: Ima
     (path === undefined || path.every((wanted) => body.paths.includes(absolutePath(wanted)))) &&
     (tag === undefined || tag.length === 0 || tag.some((list) => hasTags(body.tags, list)))
   );
-}
-
-/** Whether all tags of a list with commas are there; an empty list means no tags. */
-export function hasTags(tags: readonly ByteString[], list: ByteString): boolean {
-  if (list === '') return tags.length === 0;
-  return list.split(',').every((wanted) => tags.includes(wanted.trim()));
 }
 
 function newestOfEach(images: readonly Image[], count: number): Image[] {

@@ -193,7 +193,7 @@ test('holes of any length stay holes, and a length that no file can have fails a
   assert.ok(scene.named().every((named) => named.endsWith('/absurd')));
   await scene.small.reopen();
   await scene.run(image);
-  assert.equal(scene.small.repository.framesRead.chunks, 0);
+  assert.equal(scene.small.repository.frames.read.chunks, 0);
 });
 
 test('bytes that are no entry cost that entry, and are named', async (context) => {

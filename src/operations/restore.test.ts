@@ -55,7 +55,7 @@ test('a second restore fetches and writes nothing', async (context) => {
   await scene.small.reopen();
   const { filesRestored, filesSkipped, bytesRestored } = await scene.run(image);
   assert.deepEqual([filesRestored, filesSkipped, bytesRestored], [0, 4, 0]);
-  assert.equal(scene.small.repository.framesRead.chunks, 0);
+  assert.equal(scene.small.repository.frames.read.chunks, 0);
 });
 
 test('of a file that differs in part only the differing chunks are fetched and written, in place', async (context) => {
@@ -74,7 +74,7 @@ test('of a file that differs in part only the differing chunks are fetched and w
   const { bytesRestored, filesRestored } = await scene.run(image);
   assert.deepEqual(readFileSync(path), whole);
   assert.equal(statSync(path).ino, ino);
-  assert.deepEqual([filesRestored, bytesRestored, scene.small.repository.framesRead.chunks], [1, 5000, 1]);
+  assert.deepEqual([filesRestored, bytesRestored, scene.small.repository.frames.read.chunks], [1, 5000, 1]);
 });
 
 test('IMAGE:PATH puts the contents of a folder into the target, which takes its attributes', async (context) => {

@@ -60,7 +60,7 @@ describe('repositoryStats()', () => {
     ];
     const context = await small.reopen();
     await repositoryStats(context, images);
-    assert.equal(small.repository.framesRead.nodes, [...small.repository.index.all()].length);
+    assert.equal(small.repository.frames.read.nodes, [...small.repository.index.all()].length);
   });
 
   it('has figures for an empty repository', async () => {

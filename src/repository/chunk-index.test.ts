@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { hexOf } from '../base/mod.ts';
+import { equalBytes, hexOf } from '../base/mod.ts';
 import { noise } from '../chunk/testing/noise.ts';
 import { digest } from '../crypto/mod.ts';
 import {
@@ -48,13 +48,23 @@ test('an index finds what was added and nothing else, however full it is', () =>
     fc.property(fc.array(fc.uniqueArray(fc.nat(5000), { maxLength: 900 }), { maxLength: 4 }), (packs) => {
       const index = new ChunkIndex(new MemoryStore());
       const expected = new Map<string, { pack: number; offset: number; length: number }>();
+      const packsOf = new Map<string, number[]>();
       for (const [number, seeds] of packs.entries()) {
         const rows = rowsOf(seeds);
         index.addPack({ name: Buffer.alloc(16, number), bytes: 1 }, rows);
-        for (const { id, offset, length } of rows)
+        for (const { id, offset, length } of rows) {
           if (!expected.has(hexOf(id))) expected.set(hexOf(id), { pack: number, offset, length });
+          packsOf.set(hexOf(id), [...(packsOf.get(hexOf(id)) ?? []), number]);
+        }
       }
-      assert.equal(index.frames, expected.size);
+      assert.equal(index.frames, packs.flat().length);
+      for (const [id, numbers] of packsOf) {
+        const places = index.places(Buffer.from(id, 'hex'));
+        assert.deepEqual(
+          places.map(({ pack }) => pack[0]),
+          numbers,
+        );
+      }
       for (const [id, { pack, offset, length }] of expected) {
         const place = index.find(Buffer.from(id, 'hex'));
         assert.deepEqual([place?.pack[0], place?.offset, place?.length], [pack, offset, length]);
@@ -149,3 +159,44 @@ test('work on many items stops at the first failure, and ends with what is under
   assert.equal(underWay, 0);
   assert.ok(begun <= 12, `${begun} were begun`);
 });
+
+test('a pack that is gone is missed once the store was looked at, and what lies elsewhere is found there', async () => {
+  const store = new MemoryStore();
+  const first = await putPack(store, 1, [1, 2]);
+  const second = await putPack(store, 2, [2, 3]);
+  const index = new ChunkIndex(store);
+  await index.load();
+  store.objects.delete(packName(first.name));
+  const [only, both] = first.rows;
+  assert.deepEqual(index.find(both!.id)?.pack, first.name);
+  await index.recover();
+  assert.equal(index.find(only!.id), undefined);
+  assert.deepEqual(index.find(both!.id)?.pack, second.name);
+  assert.equal([...index.all()].length, 2);
+});
+
+test('a session may build on what lies sound in a pack that was listed and that nobody condemned, and on what it adds', async () => {
+  const store = new MemoryStore();
+  const packs = [];
+  for (let number = 1; number <= 4; number++) packs.push(await putPack(store, number, [number, 10]));
+  const index = new ChunkIndex(store);
+  await index.load();
+  const [good, gone, condemned, damaged] = packs as [Put, Put, Put, Put];
+  const there = new Map([good, condemned, damaged].map(({ name }) => [hexOf(name), name]));
+  const frames = index.reusable(there, new Set([hexOf(condemned.name)]), {
+    size: 1,
+    has: (id, pack) => equalBytes(id, damaged.rows[0]!.id) && equalBytes(pack, damaged.name),
+    ids: () => [],
+    places: () => [],
+  });
+  assert.ok(frames.has(good.rows[0]!.id));
+  for (const { rows } of [gone, condemned, damaged]) assert.ok(!frames.has(rows[0]!.id));
+  assert.ok(frames.has(good.rows[1]!.id), 'one good place is enough');
+  const added = await putPack(store, 5, [20]);
+  await index.load();
+  assert.ok(!frames.has(added.rows[0]!.id), 'what others added later was not listed');
+  frames.addPack(added.pack, added.rows);
+  assert.ok(frames.has(added.rows[0]!.id));
+});
+
+type Put = Awaited<ReturnType<typeof putPack>>;

@@ -1,4 +1,4 @@
-import { bufferOf, isEverfullError } from '../base/mod.ts';
+import { bufferOf, hexOf, isEverfullError } from '../base/mod.ts';
 import { digest } from '../crypto/mod.ts';
 import {
   decodePackTable,
@@ -15,7 +15,10 @@ import {
   type TablePack,
 } from '../format/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
-import { INDEX_PREFIX, PACK_PREFIX, packName, segmentName } from './names.ts';
+import { listPacks } from './condemned.ts';
+import { type DamagedFrames, readDamaged } from './damaged.ts';
+import { INDEX_PREFIX, packName, segmentName } from './names.ts';
+import type { KnownFrames } from './session-host.ts';
 
 /** Where a frame lies. */
 export interface FramePlace {
@@ -32,11 +35,16 @@ const GETS_AT_ONCE = 16;
 /**
  * Where every frame of a repository lies: the rows of all index segments in one open-addressing hash
  * table over a flat buffer, about 53 bytes a frame. Ids are uniform, so four of their bytes are the hash.
+ * A frame that lies in several packs has a row for each.
  */
 export class ChunkIndex {
   readonly #store: ObjectStore;
   readonly #packs: TablePack[] = [];
   readonly #packNumbers = new Map<string, number>();
+  /** Packs, by number, that the last listing did not have. */
+  readonly #gone = new Set<number>();
+  /** What was recorded by the last {@link load}. */
+  #damaged: DamagedFrames | undefined;
   /** Segments whose rows are here, or which could not be read. */
   readonly #seen = new Set<string>();
   #rows = Buffer.alloc(1024 * SEGMENT_ROW_BYTES);
@@ -47,6 +55,7 @@ export class ChunkIndex {
     this.#store = store;
   }
 
+  /** How many rows there are. */
   get frames(): number {
     return this.#count;
   }
@@ -55,7 +64,10 @@ export class ChunkIndex {
     return this.#packs;
   }
 
-  /** Takes in the segments that are new since the last time. Those that cannot be read are left to {@link recover}. */
+  /**
+   * Takes in the segments that are new since the last time, and what damage is recorded. Segments that cannot
+   * be read are left to {@link recover}.
+   */
   async load(): Promise<void> {
     const names: string[] = [];
     for await (const { name } of this.#store.list(INDEX_PREFIX)) if (!this.#seen.has(name)) names.push(name);
@@ -68,25 +80,32 @@ export class ChunkIndex {
       }
       this.#seen.add(name);
     });
+    // One that cannot be read is the business of writers: a reader tries a frame wherever it lies.
+    this.#damaged = await readDamaged(this.#store, () => {});
   }
 
-  /** Reads the tables of packs that no segment names: after a crash, or where a segment is lost or damaged. */
+  /**
+   * Takes in what the store has now: which packs there are, new segments, and the tables of packs that no
+   * segment names (after a crash, or where a segment is lost or damaged).
+   */
   async recover(): Promise<void> {
+    // Before a pack goes, the segments of what was copied out of it are there: so they are read after it is missed.
+    const known = this.#packs.length;
+    const there = await listPacks(this.#store);
     await this.load();
-    const packs: { name: Uint8Array; bytes: number }[] = [];
-    for await (const { name, size } of this.#store.list(PACK_PREFIX)) {
-      const hex = name.slice(name.lastIndexOf('/') + 1);
-      const id = Buffer.from(hex, 'hex');
-      if (id.length === 16 && !this.#packNumbers.has(id.toString('latin1')))
-        packs.push({ name: id, bytes: size });
-    }
-    await eachAtOnce(packs, async (pack) => {
+    const unnamed = [...there.values()].filter(({ name }) => !this.#packNumbers.has(latin1(name)));
+    await eachAtOnce(unnamed, async (pack) => {
       try {
         this.addPack(pack, await readPackTable(this.#store, pack));
       } catch (error) {
         if (!isEverfullError(error, 'damaged', 'object-missing', 'repository-newer')) throw error;
       }
     });
+    // Those that became known since were put after the listing.
+    for (let number = 0; number < known; number++) {
+      if (there.has(hexOf(this.#packs[number].name))) this.#gone.delete(number);
+      else this.#gone.add(number);
+    }
   }
 
   #addTable(packs: readonly TablePack[], rows: Buffer): void {
@@ -99,11 +118,12 @@ export class ChunkIndex {
 
   addPack(pack: TablePack, rows: readonly PackRow[]): void {
     const number = this.#packNumber(pack);
+    this.#gone.delete(number);
     for (const row of rows) this.#add(row.id, number, row.offset, row.length, row.kind);
   }
 
   #packNumber(pack: TablePack): number {
-    const name = bufferOf(pack.name).toString('latin1');
+    const name = latin1(pack.name);
     let number = this.#packNumbers.get(name);
     if (number === undefined) {
       number = this.#packs.length;
@@ -114,7 +134,8 @@ export class ChunkIndex {
   }
 
   #add(id: Uint8Array, pack: number, offset: number, length: number, kind: number): void {
-    if (this.#find(id) >= 0) return;
+    for (let row = this.firstRow(id); row >= 0; row = this.nextRow(row))
+      if (this.packOf(row) === pack) return;
     if ((this.#count + 1) * 2 > this.#slots.length) this.#grow();
     const at = this.#count * SEGMENT_ROW_BYTES;
     if (at === this.#rows.length) this.#rows = Buffer.concat([this.#rows], this.#rows.length * 2);
@@ -139,28 +160,51 @@ export class ChunkIndex {
     for (let row = 0; row < this.#count; row++) this.#occupy(row);
   }
 
-  #find(id: Uint8Array): number {
+  /** The first row of a frame, the same as long as the index lives; -1 where there is none. */
+  firstRow(id: Uint8Array): number {
     const wanted = bufferOf(id);
+    return this.#search(wanted, 0, wanted.readUInt32LE(0) & (this.#slots.length - 1));
+  }
+
+  /** The next row of the same frame; -1 after the last. */
+  nextRow(row: number): number {
     const mask = this.#slots.length - 1;
-    for (let slot = wanted.readUInt32LE(0) & mask; ; slot = (slot + 1) & mask) {
-      const row = this.#slots[slot] - 1;
+    const at = row * SEGMENT_ROW_BYTES;
+    let slot = this.#rows.readUInt32LE(at) & mask;
+    while (this.#slots[slot] !== row + 1) slot = (slot + 1) & mask;
+    return this.#search(this.#rows, at, (slot + 1) & mask);
+  }
+
+  /** From `slot` on, the row whose id are the bytes at `at` of `bytes`. */
+  #search(bytes: Buffer, from: number, slot: number): number {
+    const mask = this.#slots.length - 1;
+    for (let i = slot; ; i = (i + 1) & mask) {
+      const row = this.#slots[i] - 1;
       if (row < 0) return -1;
       const at = row * SEGMENT_ROW_BYTES;
-      if (this.#rows.compare(wanted, 0, ID_BYTES, at, at + ID_BYTES) === 0) return row;
+      if (this.#rows.compare(bytes, from, from + ID_BYTES, at, at + ID_BYTES) === 0) return row;
     }
   }
 
-  has(id: Uint8Array): boolean {
-    return this.#find(id) >= 0;
+  /** The number of a row's pack, in {@link packs}. */
+  packOf(row: number): number {
+    return this.#rows.readUInt32LE(row * SEGMENT_ROW_BYTES + ID_BYTES);
   }
 
-  find(id: Uint8Array): FramePlace | undefined {
-    const row = this.#find(id);
-    if (row < 0) return undefined;
-    return this.#place(row);
+  lengthOf(row: number): number {
+    return this.#rows.readUInt32LE(row * SEGMENT_ROW_BYTES + ID_BYTES + 8);
   }
 
-  #place(row: number): FramePlace & { id: Uint8Array } {
+  kindOf(row: number): FrameKind {
+    return this.#rows[row * SEGMENT_ROW_BYTES + ID_BYTES + 12] as FrameKind;
+  }
+
+  /** Whether the pack of a row was there at the last listing, or came after it. */
+  isThere(row: number): boolean {
+    return !this.#gone.has(this.packOf(row));
+  }
+
+  place(row: number): FramePlace & { readonly id: Uint8Array } {
     const { id, pack, offset, length, kind } = decodeSegmentRow(this.#rows, row);
     return {
       id,
@@ -172,9 +216,72 @@ export class ChunkIndex {
     };
   }
 
-  *all(): Generator<FramePlace & { id: Uint8Array }> {
-    for (let row = 0; row < this.#count; row++) yield this.#place(row);
+  /** Whether any pack that is there has the frame. */
+  has(id: Uint8Array): boolean {
+    return this.find(id) !== undefined;
   }
+
+  /** Where a frame lies: the first of {@link places}. */
+  find(id: Uint8Array): FramePlace | undefined {
+    let last: FramePlace | undefined;
+    for (let row = this.firstRow(id); row >= 0; row = this.nextRow(row)) {
+      if (!this.isThere(row)) continue;
+      const place = this.place(row);
+      if (!this.#isDamaged(id, place)) return place;
+      last ??= place;
+    }
+    return last;
+  }
+
+  /** Everywhere that a frame lies; last where it is known to be damaged. */
+  places(id: Uint8Array): FramePlace[] {
+    const places: FramePlace[] = [];
+    for (let row = this.firstRow(id); row >= 0; row = this.nextRow(row))
+      if (this.isThere(row)) places.push(this.place(row));
+    if (places.length < 2) return places;
+    return [
+      ...places.filter((place) => !this.#isDamaged(id, place)),
+      ...places.filter((place) => this.#isDamaged(id, place)),
+    ];
+  }
+
+  #isDamaged(id: Uint8Array, { pack }: FramePlace): boolean {
+    return this.#damaged !== undefined && this.#damaged.size > 0 && this.#damaged.has(id, pack);
+  }
+
+  *all(): Generator<FramePlace & { id: Uint8Array }> {
+    for (let row = 0; row < this.#count; row++) if (this.isThere(row)) yield this.place(row);
+  }
+
+  /**
+   * What a writer may build on: frames of packs that its listing gave and nobody condemned, at places
+   * where they are not damaged, and those that it adds itself. Adds go to `added`.
+   */
+  reusable(
+    there: ReadonlyMap<string, unknown>,
+    condemned: ReadonlySet<string>,
+    damaged: DamagedFrames,
+    added: ChunkIndex = this,
+  ): KnownFrames {
+    const isGood = this.#packs.map(({ name }) => there.has(hexOf(name)) && !condemned.has(hexOf(name)));
+    return {
+      has: (id) => {
+        for (let row = this.firstRow(id); row >= 0; row = this.nextRow(row)) {
+          const pack = this.packOf(row);
+          if (isGood[pack] && (damaged.size === 0 || !damaged.has(id, this.#packs[pack].name))) return true;
+        }
+        return added !== this && added.has(id);
+      },
+      addPack: (pack, rows) => {
+        added.addPack(pack, rows);
+        if (added === this) isGood[this.#packNumber(pack)] = true;
+      },
+    };
+  }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return bufferOf(bytes).toString('latin1');
 }
 
 /** The segment of one pack, to be published with it. */

@@ -2,14 +2,19 @@ import { hexOf } from '../base/mod.ts';
 
 /** Where each kind of object stands in a store. `docs/format/repository.md` */
 export const CONFIG = 'config';
+export const STORE = 'store';
 export const DOMAIN_PREFIX = 'keys/domain/';
 export const SLOT_PREFIX = 'keys/slot/';
+export const FORMER_KEY_PREFIX = 'keys/wrapping/';
 export const DATA_KEY_PREFIX = 'keys/data/';
 export const ENDPOINT_PREFIX = 'endpoints/';
 export const PACK_PREFIX = 'packs/';
 export const INDEX_PREFIX = 'index/';
 export const MANIFEST_PREFIX = 'manifests/';
 export const SESSION_PREFIX = 'sessions/';
+export const RETENTION_PREFIX = 'retention/';
+export const CONDEMNED_PREFIX = 'condemned/';
+export const DAMAGED_PREFIX = 'damaged/';
 
 /** The domain keys are found by the wrapping key that opens them. */
 export function domainKeysName(wrappingKeyId: Uint8Array): string {
@@ -18,6 +23,11 @@ export function domainKeysName(wrappingKeyId: Uint8Array): string {
 
 export function slotName(id: Uint8Array): string {
   return SLOT_PREFIX + hexOf(id);
+}
+
+/** A wrapping key that was replaced is found by its own id. */
+export function formerKeyName(wrappingKeyId: Uint8Array): string {
+  return FORMER_KEY_PREFIX + hexOf(wrappingKeyId);
 }
 
 export function dataKeyName(id: Uint8Array): string {
@@ -47,10 +57,27 @@ export function sessionOpenName(session: Uint8Array): string {
   return `${SESSION_PREFIX}${hexOf(session)}.open`;
 }
 
+export function sessionReadName(session: Uint8Array): string {
+  return `${SESSION_PREFIX}${hexOf(session)}.read`;
+}
+
 export function sessionBeatName(session: Uint8Array): string {
   return `${SESSION_PREFIX}${hexOf(session)}.beat`;
 }
 
 export function sessionEndName(session: Uint8Array): string {
   return `${SESSION_PREFIX}${hexOf(session)}.end`;
+}
+
+/** Numbers have ten digits, so that names sort as numbers do. */
+export function retentionName(number: number): string {
+  return RETENTION_PREFIX + String(number).padStart(10, '0');
+}
+
+export function condemnedName(run: Uint8Array): string {
+  return CONDEMNED_PREFIX + hexOf(run);
+}
+
+export function damagedName(verification: Uint8Array): string {
+  return DAMAGED_PREFIX + hexOf(verification);
 }

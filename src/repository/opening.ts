@@ -7,11 +7,19 @@ import {
   openSlot,
   sealSlot,
   unwrapDomain,
+  unwrapFormerKey,
+  type WrappingKey,
   wrapDomain,
 } from '../crypto/mod.ts';
-import { type Argon2Parameters, type Config, configRecord, RECORD_BYTES_MAX } from '../format/mod.ts';
+import {
+  type Argon2Parameters,
+  type Config,
+  configRecord,
+  formerKeyRecord,
+  RECORD_BYTES_MAX,
+} from '../format/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
-import { CONFIG, domainKeysName, SLOT_PREFIX, slotName } from './names.ts';
+import { CONFIG, domainKeysName, FORMER_KEY_PREFIX, formerKeyName, SLOT_PREFIX, slotName } from './names.ts';
 
 export interface SlotOptions {
   readonly clock: Clock;
@@ -65,29 +73,18 @@ export async function readConfig(store: ObjectStore): Promise<Config> {
 
 /**
  * The keys of a repository, opened by the first of `credentials` that fits a slot. A slot without domain
- * keys is what an init left that died or lost a race: it opens nothing.
+ * keys is what an init or a rotation left that died or lost a race: it opens nothing.
  */
 export async function openKeyring(
   store: ObjectStore,
   credentials: readonly Credential[],
   secretsId: Uint8Array,
 ): Promise<Keyring> {
-  const damage: unknown[] = [];
-  for await (const { name } of store.list(SLOT_PREFIX)) {
-    try {
-      const bytes = await store.get(name, { limit: RECORD_BYTES_MAX });
-      for (const credential of credentials) {
-        const wrappingKey = await openSlot(bytes, credential);
-        if (wrappingKey === undefined) continue;
-        const domain = await store.get(domainKeysName(wrappingKey.id), { limit: RECORD_BYTES_MAX });
-        const keyring = unwrapDomain(wrappingKey, domain);
-        if (equalBytes(new DomainSecrets(keyring.domainSecret).secretsId, secretsId)) return keyring;
-      }
-    } catch (error) {
-      if (!isEverfullError(error, 'damaged', 'repository-newer', 'object-missing')) throw error;
-      damage.push(error);
-    }
-  }
+  let { keyring, damage } = await tryAll(store, credentials, secretsId);
+  // A rotation may have taken away what was listed, and put what was not listed yet.
+  if (keyring === undefined && damage.some((error) => isEverfullError(error, 'object-missing')))
+    ({ keyring, damage } = await tryAll(store, credentials, secretsId));
+  if (keyring !== undefined) return keyring;
   const newer = damage.find((error) => isEverfullError(error, 'repository-newer'));
   if (newer !== undefined) throw newer;
   if (damage.length > 0)
@@ -105,6 +102,56 @@ export async function openKeyring(
     `Could not open the repository at ${store.location}: no key slot opens with what was given`,
     { advice: 'Check the passphrase, key file or recovery code.' },
   );
+}
+
+/** Tries every slot with every credential; what cannot be read is told beside. */
+async function tryAll(
+  store: ObjectStore,
+  credentials: readonly Credential[],
+  secretsId: Uint8Array,
+): Promise<{ keyring: Keyring | undefined; damage: unknown[] }> {
+  const damage: unknown[] = [];
+  let former: Keyring | undefined;
+  const names: string[] = [];
+  for await (const { name } of store.list(SLOT_PREFIX)) names.push(name);
+  for (const name of names) {
+    try {
+      const bytes = await store.get(name, { limit: RECORD_BYTES_MAX });
+      for (const credential of credentials) {
+        const wrappingKey = await openSlot(bytes, credential);
+        if (wrappingKey === undefined) continue;
+        const keyring = await openDomain(store, wrappingKey);
+        if (!equalBytes(new DomainSecrets(keyring.domainSecret).secretsId, secretsId)) continue;
+        // While slots are exchanged, or where that was cut short, another opens the key that took this one's place.
+        const isFormer = names.length > 1 && (await exists(store, formerKeyName(wrappingKey.id)));
+        if (!isFormer) return { keyring, damage };
+        former ??= keyring;
+      }
+    } catch (error) {
+      if (!isEverfullError(error, 'damaged', 'repository-newer', 'object-missing')) throw error;
+      damage.push(error);
+    }
+  }
+  return { keyring: former, damage };
+}
+
+/** The keyring of a wrapping key. Rejects with 'object-missing' where it has no domain keys. */
+async function openDomain(store: ObjectStore, wrappingKey: WrappingKey): Promise<Keyring> {
+  try {
+    const domain = await store.get(domainKeysName(wrappingKey.id), { limit: RECORD_BYTES_MAX });
+    return unwrapDomain(wrappingKey, domain);
+  } catch (error) {
+    if (!isEverfullError(error, 'object-missing')) throw error;
+    // A rotation that died once it was decided: the domain keys are those of the key before.
+    for await (const { name } of store.list(FORMER_KEY_PREFIX)) {
+      const bytes = await store.get(name, { limit: RECORD_BYTES_MAX });
+      const { wrappingKeyId } = formerKeyRecord.decode(bytes, digest).header;
+      if (!equalBytes(wrappingKeyId, wrappingKey.id)) continue;
+      const { domainSecret } = await openDomain(store, unwrapFormerKey(wrappingKey, bytes));
+      return { wrappingKey, domainSecret };
+    }
+    throw error;
+  }
 }
 
 /**
@@ -132,7 +179,7 @@ export async function putKeysAndConfig(
   }
 }
 
-/** The id of the new slot. */
+/** The id of the new slot. Rejects with 'keys-rotated' where the wrapping key is a former one: the slot would open nothing. */
 export async function putSlot(
   store: ObjectStore,
   keyring: Keyring,
@@ -148,5 +195,21 @@ export async function putSlot(
   // Named by its contents, so that one in another's place is noticed.
   const id = digest(bytes).subarray(0, SLOT_NAME_BYTES);
   await store.putIfAbsent(slotName(id), [bytes]);
+  try {
+    await checkNotRotated(store, keyring.wrappingKey);
+  } catch (error) {
+    if (isEverfullError(error, 'keys-rotated')) await store.delete(slotName(id));
+    throw error;
+  }
   return id;
+}
+
+/** Rejects with 'keys-rotated' where another wrapping key took the place of this one. */
+export async function checkNotRotated(store: ObjectStore, wrappingKey: WrappingKey): Promise<void> {
+  if (!(await exists(store, formerKeyName(wrappingKey.id)))) return;
+  throw new EverfullError(
+    'keys-rotated',
+    `Could not use the key that the repository at ${store.location} was opened with: the keys were rotated`,
+    { advice: 'Run it again; if that does not help, open the repository with a key that the rotation kept.' },
+  );
 }

@@ -1,25 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import {
   type ByteString,
-  bufferOf,
+  bytesFromHex,
   type Clock,
   EverfullError,
   equalBytes,
   hexOf,
   isEverfullError,
 } from '../base/mod.ts';
-import { type CompressionMode, type OpenedFrame, openFrame } from '../chunk/mod.ts';
+import { type OpenedFrame, openFrame } from '../chunk/mod.ts';
 import {
   type Credential,
   createKeyring,
+  type DataKey,
   DomainSecrets,
   digest,
   type Endpoint,
   type Keyring,
   makeEndpoint,
-  openEndpoint,
   Sealer,
-  unwrapDataKey,
   verify,
 } from '../crypto/mod.ts';
 import {
@@ -27,8 +26,7 @@ import {
   decodeFrame,
   decodeManifestBody,
   decodeManifestHeader,
-  FRAME_BYTES_MAX,
-  FrameKind,
+  type FrameKind,
   ID_BYTES,
   manifestRecord,
   manifestSignedBytes,
@@ -39,8 +37,11 @@ import {
   sessionEndRecord,
 } from '../format/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
-import { ByteCache } from './byte-cache.ts';
-import { ChunkIndex, eachAtOnce, type FramePlace } from './chunk-index.ts';
+import { ChunkIndex, eachAtOnce } from './chunk-index.ts';
+import { listPacks, packsOf, readCondemned } from './condemned.ts';
+import { readDamaged } from './damaged.ts';
+import { imageExists } from './existence.ts';
+import { FrameReader } from './frame-reader.ts';
 import { openManifestBody } from './manifest-body.ts';
 import {
   CONFIG,
@@ -48,9 +49,9 @@ import {
   endpointName,
   MANIFEST_PREFIX,
   manifestName,
-  packName,
   SESSION_PREFIX,
   sessionEndName,
+  sessionOpenName,
 } from './names.ts';
 import {
   alreadyThere,
@@ -61,8 +62,11 @@ import {
   readConfig,
   type SlotOptions,
 } from './opening.ts';
-import { WriteSession } from './session.ts';
+import { ReadSession } from './read-session.ts';
+import { readRetention } from './retention-log.ts';
+import { type SessionOptions, WriteSession } from './session.ts';
 import type { ChainEnd, Manifest, SessionHost } from './session-host.ts';
+import { WrappingKeys } from './wrapping-keys.ts';
 
 /** A committed image. */
 export interface Image extends Manifest {
@@ -82,38 +86,40 @@ export type KnownImages = Map<string, Image | undefined>;
 /** What is told of as damage of one object, while the rest goes on. */
 const UNREADABLE = ['damaged', 'forged', 'object-missing', 'repository-newer'] as const;
 
-const NODE_CACHE_BYTES = 32 * 1024 * 1024;
-const NODE_WINDOW_BYTES = 256 * 1024;
-
 /** An open repository: the truth in a store, and the keys to read it. */
 export class Repository implements SessionHost {
   readonly store: ObjectStore;
   readonly config: Config;
   readonly keyring: Keyring;
+  /** The wrapping key of the keyring, and those that it took the place of. */
+  readonly keys: WrappingKeys;
   readonly secrets: DomainSecrets;
   readonly index: ChunkIndex;
-  /** How many frames were fetched, by kind: for those who watch over cost. */
-  readonly framesRead = { chunks: 0, nodes: 0 };
+  readonly frames: FrameReader;
   readonly #sealers = new Map<string, Sealer>();
-  readonly #frames = new ByteCache(NODE_CACHE_BYTES);
-  #recovered = false;
 
   private constructor(store: ObjectStore, config: Config, keyring: Keyring, index: ChunkIndex) {
     this.store = store;
     this.config = config;
     this.keyring = keyring;
+    this.keys = new WrappingKeys(store, keyring.wrappingKey);
     this.secrets = new DomainSecrets(keyring.domainSecret);
     this.index = index;
+    this.frames = new FrameReader(store, index, (bytes, kind, id) => this.open(bytes, kind, id));
   }
 
-  /** Makes a repository in an empty store. Rejects with 'repository-exists'. */
+  /**
+   * Makes a repository in an empty store, with the secrets of another where one is given: then images can
+   * pass between the two as they are stored. Rejects with 'repository-exists'.
+   */
   static async create(
     store: ObjectStore,
     slots: readonly { credential: Credential; label: string }[],
-    options: SlotOptions,
+    options: SlotOptions & { readonly secretsOf?: Repository | undefined },
   ): Promise<Repository> {
     if (await exists(store, CONFIG)) throw alreadyThere(store);
-    const keyring = createKeyring();
+    const fresh = createKeyring();
+    const keyring = { ...fresh, domainSecret: options.secretsOf?.keyring.domainSecret ?? fresh.domainSecret };
     const { secretsId } = new DomainSecrets(keyring.domainSecret);
     const config: Config = { repositoryId: randomBytes(16), secretsId, created: options.clock.now() };
     await putKeysAndConfig(store, keyring, config, slots, options);
@@ -146,11 +152,21 @@ export class Repository implements SessionHost {
     return putSlot(this.store, this.keyring, credential, label, options);
   }
 
-  openSession(
-    dataset: Uint8Array,
-    options: { readonly compression: CompressionMode; readonly clock: Clock },
-  ): Promise<WriteSession> {
+  /** See {@link WriteSession.open}. */
+  openSession(dataset: Uint8Array, options: SessionOptions): Promise<WriteSession> {
     return WriteSession.open(this, dataset, options);
+  }
+
+  /** Keeps an image from collection while it is read. Rejects with 'image-missing' where it was forgotten. */
+  pin(image: Manifest, clock: Clock): Promise<ReadSession> {
+    return ReadSession.open(this.store, image, clock);
+  }
+
+  async reusable(added: ChunkIndex = this.index) {
+    const [lists, damaged] = await Promise.all([readCondemned(this.store), readDamaged(this.store)]);
+    // After the lists: a pack that is there now and in none of them is safe from runs that publish later.
+    const [packs] = await Promise.all([listPacks(this.store), this.index.load()]);
+    return { frames: this.index.reusable(packs, packsOf(lists), damaged, added), damaged };
   }
 
   /** The endpoint of `host`, made on first use. */
@@ -172,7 +188,7 @@ export class Repository implements SessionHost {
   async #registered(id: Uint8Array): Promise<Endpoint> {
     const name = endpointName(id);
     const bytes = await this.store.get(name, { limit: RECORD_BYTES_MAX });
-    const endpoint = openEndpoint(this.keyring.wrappingKey, this.secrets, bytes);
+    const endpoint = await this.keys.endpoint(this.secrets, bytes);
     if (!equalBytes(endpoint.id, id))
       throw new EverfullError('forged', `Could not accept ${name}: it is that of another endpoint`);
     return endpoint;
@@ -193,19 +209,24 @@ export class Repository implements SessionHost {
     const id = hexOf(dataKeyId);
     let sealer = this.#sealers.get(id);
     if (sealer === undefined) {
-      try {
-        const { key } = unwrapDataKey(
-          this.keyring.wrappingKey,
-          await this.store.get(dataKeyName(dataKeyId), { limit: RECORD_BYTES_MAX }),
-        );
-        sealer = new Sealer(key, dataKeyId);
-      } catch (error) {
-        if (isEverfullError(error, 'object-missing')) return undefined;
-        throw error;
-      }
+      const dataKey = await this.dataKey(dataKeyId);
+      if (dataKey === undefined) return undefined;
+      sealer = new Sealer(dataKey.key, dataKeyId);
       this.#sealers.set(id, sealer);
     }
     return sealer;
+  }
+
+  /** The data key of this id; undefined where it is missing. Rejects with 'damaged' or 'keys-rotated'. */
+  async dataKey(id: Uint8Array): Promise<DataKey | undefined> {
+    let bytes: Uint8Array;
+    try {
+      bytes = await this.store.get(dataKeyName(id), { limit: RECORD_BYTES_MAX });
+    } catch (error) {
+      if (isEverfullError(error, 'object-missing')) return undefined;
+      throw error;
+    }
+    return this.keys.dataKey(bytes);
   }
 
   /** Reads, opens and checks the manifest at a place. Rejects with 'damaged', 'forged' or 'object-missing'. */
@@ -250,7 +271,7 @@ export class Repository implements SessionHost {
   /** The sequence numbers of a dataset's manifests, committed or not, in order. */
   async #sequences(dataset: Uint8Array): Promise<number[]> {
     const sequences: number[] = [];
-    for await (const { name } of this.store.list(`${MANIFEST_PREFIX}${hexOf(dataset)}/`)) {
+    for await (const { name } of this.store.list(`${MANIFEST_PREFIX}${hexOf(dataset)}/`, { sizes: false })) {
       const number = name.slice(name.lastIndexOf('/') + 1);
       if (/^\d{10}$/.test(number)) sequences.push(Number(number));
     }
@@ -285,37 +306,58 @@ export class Repository implements SessionHost {
 
   /** The newest committed image of a dataset that can be read; what cannot is given to `onDamage`. */
   async newestImage(dataset: Uint8Array, onDamage: (damage: Damage) => void): Promise<Image | undefined> {
-    for (const sequence of (await this.#sequences(dataset)).reverse()) {
+    const [sequences, retention] = await Promise.all([this.#sequences(dataset), readRetention(this.store)]);
+    let newest: Image | undefined;
+    for (const sequence of sequences.reverse()) {
       try {
         const manifest = await this.readManifest(dataset, sequence);
-        const name = sessionEndName(manifest.header.session);
-        if (!(await exists(this.store, name))) continue;
+        const { session } = manifest.header;
+        const name = sessionEndName(session);
+        if (retention.isForgotten(session)) continue;
+        if (!(await exists(this.store, name)) || !(await exists(this.store, sessionOpenName(session))))
+          continue;
         const end = await this.#readEnd(name);
-        if (end.state === SESSION_COMMITTED) return imageOf(name, end, manifest);
+        if (end.state !== SESSION_COMMITTED) continue;
+        const image = imageOf(name, end, manifest);
+        if (newest === undefined || image.committed > newest.committed) newest = image;
+        // One that stands for another may be older than those before it.
+        if (image.body.original.every((byte) => byte === 0)) return newest;
       } catch (error) {
         if (!isEverfullError(error, ...UNREADABLE)) throw error;
         onDamage({ object: manifestName(dataset, sequence), error });
       }
     }
-    return undefined;
+    return newest;
   }
 
   async #readEnd(name: string): Promise<SessionEnd> {
     return sessionEndRecord.decode(await this.store.get(name, { limit: RECORD_BYTES_MAX }), digest);
   }
 
-  /** The image of a session, read and checked. Rejects with 'damaged', 'forged' or 'object-missing'. */
+  /** The image of a session that ended, read and checked. Rejects with 'damaged', 'forged' or 'object-missing'. */
   async image(session: Uint8Array): Promise<Image> {
     const name = sessionEndName(session);
     const end = await this.#readEnd(name);
     return imageOf(name, end, await this.readManifest(end.dataset, end.sequence));
   }
 
-  /** The names of all end records. */
+  /** Whether an image exists: it was committed, and nobody forgot it. */
+  has({ header }: Manifest): Promise<boolean> {
+    return imageExists(this.store, header.session);
+  }
+
+  /** The names of the end records of all sessions that made an image, unless it was forgotten. */
   async #ends(): Promise<string[]> {
-    const names: string[] = [];
-    for await (const { name } of this.store.list(SESSION_PREFIX)) if (name.endsWith('.end')) names.push(name);
-    return names;
+    // The log first: what it does not say of an image that is listed after it was not decided before it was read.
+    const retention = await readRetention(this.store);
+    const names = new Set<string>();
+    for await (const { name } of this.store.list(SESSION_PREFIX, { sizes: false })) names.add(name);
+    return [...names].filter(
+      (name) =>
+        name.endsWith('.end') &&
+        names.has(name.replace(/end$/, 'open')) &&
+        !retention.isForgotten(sessionOf(name)),
+    );
   }
 
   /**
@@ -354,60 +396,9 @@ export class Repository implements SessionHost {
       );
   }
 
-  /**
-   * The plain bytes of a chunk or node. Nodes are kept in a small cache; two that ask for one fetch it once.
-   * Rejects with 'damaged', or 'object-missing' where no pack has it.
-   */
+  /** See {@link FrameReader.frame}. */
   frame(kind: FrameKind, id: Uint8Array): Promise<OpenedFrame> {
-    return this.#frames.get(`${kind}${bufferOf(id).toString('latin1')}`, async () => {
-      const bytes = await this.storedFrame(id);
-      const opened = await this.open(bytes, kind, id);
-      return { value: opened, bytes: opened.plain.length };
-    });
-  }
-
-  /** A frame as it is stored. */
-  async storedFrame(id: Uint8Array): Promise<Uint8Array> {
-    const place = await this.locate(id);
-    const name = packName(place.pack);
-    if (place.kind === FrameKind.chunk) {
-      this.framesRead.chunks++;
-      return this.store.get(name, {
-        range: { offset: place.offset, length: place.length },
-        limit: FRAME_BYTES_MAX,
-      });
-    }
-    this.framesRead.nodes++;
-    return this.#storedNode(name, place);
-  }
-
-  /** Nodes are short and lie side by side: a window of the pack brings those that will be asked for next. */
-  async #storedNode(name: string, { offset, length, packBytes }: FramePlace): Promise<Uint8Array> {
-    const start = offset - (offset % NODE_WINDOW_BYTES);
-    const end = Math.min(start + NODE_WINDOW_BYTES, packBytes);
-    if (offset + length > end)
-      return this.store.get(name, { range: { offset, length }, limit: FRAME_BYTES_MAX });
-    const window = await this.#frames.get(`${name}@${start}`, async () => {
-      const value = await this.store.get(name, { range: { offset: start, length: end - start } });
-      return { value, bytes: value.length };
-    });
-    return window.subarray(offset - start, offset - start + length);
-  }
-
-  /** Where a frame lies. A miss is looked up once more in what the store has now, packs without a segment included. */
-  async locate(id: Uint8Array) {
-    let place = this.index.find(id);
-    if (place === undefined && !this.#recovered) {
-      this.#recovered = true;
-      await this.index.recover();
-      place = this.index.find(id);
-    }
-    if (place === undefined)
-      throw new EverfullError(
-        'object-missing',
-        `Could not find frame ${hexOf(id).slice(0, 16)}: no pack of the repository at ${this.store.location} has it`,
-      );
-    return place;
+    return this.frames.frame(kind, id);
   }
 
   async open(bytes: Uint8Array, kind: FrameKind, id: Uint8Array): Promise<OpenedFrame> {
@@ -419,6 +410,11 @@ export class Repository implements SessionHost {
   close(): Promise<void> {
     return this.store.close();
   }
+}
+
+/** The id of the session that an object below `sessions/` is of. */
+function sessionOf(name: string): Buffer {
+  return bytesFromHex(name.slice(SESSION_PREFIX.length, name.lastIndexOf('.')));
 }
 
 /** The image of a manifest and the end record that says that it was committed. */
@@ -443,6 +439,7 @@ export function dryRunOf(repository: Repository): SessionHost {
     close: async () => {},
     get: (name, options) => store.get(name, options),
     size: (name) => store.size(name),
+    deleteDurably: async () => {},
     list: (prefix) => store.list(prefix),
   };
   // What would have been stored must not be taken for stored by those who use the repository after this.
@@ -451,10 +448,7 @@ export function dryRunOf(repository: Repository): SessionHost {
     store: nowhere,
     keyring,
     secrets,
-    index: {
-      has: (id) => repository.index.has(id) || added.has(id),
-      addPack: (pack, rows) => added.addPack(pack, rows),
-    },
+    reusable: () => repository.reusable(added),
     chainEnd: (dataset) => repository.chainEnd(dataset),
   };
 }

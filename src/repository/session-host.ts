@@ -1,6 +1,7 @@
 import type { DomainSecrets, Keyring } from '../crypto/mod.ts';
 import type { ManifestBody, ManifestHeader, PackRow, TablePack } from '../format/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
+import type { DamagedFrames } from './damaged.ts';
 
 /** A manifest as it stands in the store, its signature and body checked. */
 export interface Manifest {
@@ -10,7 +11,7 @@ export interface Manifest {
   readonly body: ManifestBody;
 }
 
-/** Which frames the repository has. */
+/** Which frames a session may build on. */
 export interface KnownFrames {
   has(id: Uint8Array): boolean;
   /** Told of a pack once it and its segment are durable. */
@@ -28,7 +29,8 @@ export interface SessionHost {
   readonly store: ObjectStore;
   readonly keyring: Keyring;
   readonly secrets: DomainSecrets;
-  readonly index: KnownFrames;
+  /** Looks at what the store has now: what a session may build on that was opened before, and what is damaged. */
+  reusable(): Promise<{ readonly frames: KnownFrames; readonly damaged: DamagedFrames }>;
   /** The newest manifest of a dataset, committed or not. */
   chainEnd(dataset: Uint8Array): Promise<ChainEnd | undefined>;
 }

@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { bufferOf, type Clock, EverfullError, hexOf, isEverfullError } from '../base/mod.ts';
+import {
+  type ByteString,
+  bufferOf,
+  type Clock,
+  EverfullError,
+  equalBytes,
+  hexOf,
+  isEverfullError,
+} from '../base/mod.ts';
 import { type CompressionMode, encodeFrame, frameIdOf } from '../chunk/mod.ts';
 import {
   createDataKey,
@@ -22,21 +30,22 @@ import {
   manifestRecord,
   manifestSignedBytes,
   type PackRow,
+  RECORD_BYTES_MAX,
   SESSION_COMMITTED,
   SESSION_EXPIRED,
   SESSION_ID_BYTES,
-  sessionBeatRecord,
   sessionEndRecord,
   sessionOpenRecord,
   type TablePack,
 } from '../format/mod.ts';
+import type { DamagedFrames } from './damaged.ts';
+import { checkImageExists } from './existence.ts';
+import { startBeat } from './heartbeat.ts';
 import { sealManifestBody } from './manifest-body.ts';
-import { dataKeyName, manifestName, sessionBeatName, sessionEndName, sessionOpenName } from './names.ts';
+import { dataKeyName, manifestName, sessionEndName, sessionOpenName } from './names.ts';
+import { exists } from './opening.ts';
 import { PackWriter } from './pack-writer.ts';
-import type { SessionHost } from './session-host.ts';
-
-/** A session whose heartbeat does not move for long counts as dead to a collector. */
-const HEARTBEAT_MS = 30_000;
+import type { KnownFrames, Manifest, SessionHost } from './session-host.ts';
 
 /** The plain parts of a node, as a tree builder gives them. */
 export interface PlainNode {
@@ -57,6 +66,15 @@ export interface ImageToCommit {
     readonly length: number;
   };
   readonly body: ManifestBody;
+  /** When it counts as committed, ms since 1970, where it stands for another image: when that was; else now. */
+  readonly committed?: number | undefined;
+}
+
+export interface SessionOptions {
+  readonly compression: CompressionMode;
+  readonly clock: Clock;
+  /** The image that the session builds on: it stays as long as the session lives. */
+  readonly base?: Manifest | undefined;
 }
 
 /**
@@ -66,7 +84,7 @@ export interface ImageToCommit {
  * Order of durability: data key, packs each followed by its index segment, manifest, end record.
  */
 export class WriteSession {
-  readonly id = randomBytes(SESSION_ID_BYTES);
+  readonly id: Buffer;
   readonly dataKey: DataKey = createDataKey();
   readonly #repository: SessionHost;
   readonly #dataset: Uint8Array;
@@ -75,54 +93,80 @@ export class WriteSession {
   readonly #clock: Clock;
   readonly #chunks: PackWriter;
   readonly #nodes: PackWriter;
+  readonly #known: KnownFrames;
+  /** Frames that are known to be damaged, where they lie. As long as there are any, no subtree of a base may be taken over unopened. */
+  readonly damaged: DamagedFrames;
   /** Ids stored by this session that the chunk index does not have yet. */
   readonly #fresh = new Set<string>();
+  #avoided: ReadonlySet<ByteString> = new Set();
   #dataKeyStored: Promise<void> | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #beat = 0;
+  readonly #stopBeat: () => Promise<void>;
   #nodeBytes = 0;
   #nodesAdded = 0;
 
   private constructor(
     repository: SessionHost,
+    id: Buffer,
     dataset: Uint8Array,
-    compression: CompressionMode,
-    clock: Clock,
+    { compression, clock }: SessionOptions,
+    { frames, damaged }: Awaited<ReturnType<SessionHost['reusable']>>,
+    stopBeat: () => Promise<void>,
   ) {
     this.#repository = repository;
+    this.id = id;
     this.#dataset = dataset;
     this.#compression = compression;
     this.#clock = clock;
+    this.#known = frames;
+    this.damaged = damaged;
+    this.#stopBeat = stopBeat;
     this.#sealer = new Sealer(this.dataKey.key, this.dataKey.id);
-    const { store, index, secrets } = repository;
+    const { store, secrets } = repository;
     const ready = () => this.#storeDataKey();
     const stored = (pack: TablePack, rows: readonly PackRow[]) => {
-      index.addPack(pack, rows);
+      frames.addPack(pack, rows);
       for (const { id } of rows) this.#fresh.delete(bufferOf(id).toString('latin1'));
     };
     this.#chunks = new PackWriter(store, secrets.secretsId, ready, stored);
     this.#nodes = new PackWriter(store, secrets.secretsId, ready, stored);
   }
 
+  /**
+   * Opens a session. Rejects with 'image-missing' where the base was forgotten.
+   *
+   * The order matters to collection (docs/decisions/0024-collection.md): first the session is there for
+   * all to see, then it learns what is condemned, then which packs there are; then that its base exists.
+   */
   static async open(
     repository: SessionHost,
     dataset: Uint8Array,
-    options: { readonly compression: CompressionMode; readonly clock: Clock },
+    options: SessionOptions,
   ): Promise<WriteSession> {
-    const session = new WriteSession(repository, dataset, options.compression, options.clock);
+    const { store } = repository;
+    const { base, clock } = options;
+    const id = randomBytes(SESSION_ID_BYTES);
     const opened = sessionOpenRecord.encode(
-      { session: session.id, dataset, opened: options.clock.now() },
+      {
+        session: id,
+        dataset,
+        opened: clock.now(),
+        base: base?.header.session ?? Buffer.alloc(SESSION_ID_BYTES),
+        baseRoot: base?.header.indexRoot ?? Buffer.alloc(ID_BYTES),
+      },
       digest,
     );
-    await repository.store.putIfAbsent(sessionOpenName(session.id), [opened]);
-    session.#timer = setInterval(() => session.#sendBeat(), HEARTBEAT_MS).unref();
-    return session;
-  }
-
-  /** A beat that fails is followed by the next; one that never comes makes the session expire, which the end record shows. */
-  #sendBeat(): void {
-    const beat = sessionBeatRecord.encode({ session: this.id, beat: ++this.#beat }, digest);
-    this.#repository.store.replace(sessionBeatName(this.id), [beat]).catch(() => {});
+    await store.putIfAbsent(sessionOpenName(id), [opened]);
+    const stopBeat = startBeat(store, id, clock);
+    try {
+      const reusable = await repository.reusable();
+      if (base !== undefined) await checkImageExists(store, base.header.session);
+      return new WriteSession(repository, id, dataset, options, reusable, stopBeat);
+    } catch (error) {
+      const ended = endRecord(id, SESSION_EXPIRED, clock.now(), dataset, 0, Buffer.alloc(ID_BYTES));
+      await store.putIfAbsent(sessionEndName(id), [ended]).catch(() => {});
+      await stopBeat();
+      throw error;
+    }
   }
 
   /** Once, and before the first frame. */
@@ -133,15 +177,28 @@ export class WriteSession {
     return this.#dataKeyStored;
   }
 
-  /** Whether the repository, or this session, has the chunk or node. */
+  /** From now on `has` says of these chunks, given as byte strings, that they are not there: they are to go. */
+  avoid(chunks: ReadonlySet<ByteString>): void {
+    this.#avoided = chunks;
+  }
+
+  /** Whether the repository, or this session, has the chunk or node, and it may be built on. */
   has(id: Uint8Array): boolean {
-    return this.#repository.index.has(id) || this.#fresh.has(bufferOf(id).toString('latin1'));
+    if (this.#avoided.size > 0 && this.#avoided.has(bufferOf(id).toString('latin1'))) return false;
+    return this.#known.has(id) || this.#fresh.has(bufferOf(id).toString('latin1'));
   }
 
   /** Takes a frame that a worker made; see {@link PackWriter.add}. */
   addChunk(id: Uint8Array, frame: Uint8Array, frameDigest: Uint8Array): void {
     this.#fresh.add(bufferOf(id).toString('latin1'));
     this.#chunks.add(frame, { id, kind: Kind.chunk, digest: frameDigest });
+  }
+
+  /** Takes the frame of a node as another session made it, whose data key the repository has. */
+  addNodeFrame(kind: PlainNode['kind'], id: Uint8Array, frame: Uint8Array, frameDigest: Uint8Array): void {
+    this.#fresh.add(bufferOf(id).toString('latin1'));
+    this.#nodes.add(frame, { id, kind, digest: frameDigest });
+    this.#nodesAdded++;
   }
 
   /** Stores a node, unless it is there already. The id. */
@@ -192,10 +249,10 @@ export class WriteSession {
       await this.flush();
       await this.#storeDataKey();
       const committed = await this.#putManifest(image);
-      await this.#end(SESSION_COMMITTED, committed.sequence, committed.id);
+      await this.#end(SESSION_COMMITTED, committed.sequence, committed.id, image.committed);
       return committed;
     } finally {
-      clearInterval(this.#timer);
+      await this.#stopBeat();
     }
   }
 
@@ -244,30 +301,26 @@ export class WriteSession {
     }
   }
 
-  async #end(state: number, sequence: number, image: Uint8Array): Promise<void> {
-    clearInterval(this.#timer);
+  async #end(state: number, sequence: number, image: Uint8Array, ended = this.#clock.now()): Promise<void> {
     const { store } = this.#repository;
-    const end = sessionEndRecord.encode(
-      { session: this.id, state, ended: this.#clock.now(), dataset: this.#dataset, sequence, image },
-      digest,
-    );
+    const name = sessionEndName(this.id);
+    const end = endRecord(this.id, state, ended, this.#dataset, sequence, image);
     try {
-      await store.putIfAbsent(sessionEndName(this.id), [end]);
+      await store.putIfAbsent(name, [end]);
     } catch (error) {
       if (!isEverfullError(error, 'object-exists')) throw error;
       // A session without an image has ended then as it should.
       if (state === SESSION_EXPIRED) return;
-      throw new EverfullError(
-        'session-expired',
-        `Could not commit session ${hexOf(this.id)}: it was ended by a collector, since its heartbeat had stopped`,
-        {
-          cause: error,
-          advice: 'Run the backup again: what was stored is used.',
-        },
-      );
+      // A put whose answer was lost, and which was repeated, is no expiry.
+      const found = sessionEndRecord.decode(await store.get(name, { limit: RECORD_BYTES_MAX }), digest);
+      if (found.state !== SESSION_COMMITTED || !equalBytes(found.image, image)) throw expired(this.id, error);
     }
-    // An ended session needs no heartbeat, and a store that deletes nothing keeps none from ending.
-    await store.delete(sessionBeatName(this.id)).catch(() => {});
+    // Of a session that expired a collector removes all: first this, so that what comes late counts for nothing.
+    if (state === SESSION_COMMITTED && !(await exists(store, sessionOpenName(this.id)))) {
+      // Without the other record it means nothing, and would be taken for damage.
+      await store.delete(name).catch(() => {});
+      throw expired(this.id);
+    }
   }
 
   /** Ends the session without an image; what was stored stays for the next. */
@@ -275,7 +328,30 @@ export class WriteSession {
     try {
       if (options.keep) await this.flush();
     } finally {
-      await this.#end(SESSION_EXPIRED, 0, Buffer.alloc(ID_BYTES));
+      try {
+        await this.#end(SESSION_EXPIRED, 0, Buffer.alloc(ID_BYTES));
+      } finally {
+        await this.#stopBeat();
+      }
     }
   }
+}
+
+function endRecord(
+  session: Uint8Array,
+  state: number,
+  ended: number,
+  dataset: Uint8Array,
+  sequence: number,
+  image: Uint8Array,
+): Buffer {
+  return sessionEndRecord.encode({ session, state, ended, dataset, sequence, image }, digest);
+}
+
+function expired(session: Uint8Array, cause?: unknown): EverfullError {
+  return new EverfullError(
+    'session-expired',
+    `Could not commit session ${hexOf(session)}: it was ended by a collector, since its heartbeat had stopped`,
+    { cause, advice: 'Run the backup again: what was stored is used.' },
+  );
 }

@@ -1,9 +1,7 @@
 import { bufferOf, type EverfullError, hexOf, isEverfullError } from '../base/mod.ts';
-import { unwrapDataKey } from '../crypto/mod.ts';
-import { decodeFrame, FRAME_BYTES_MAX, RECORD_BYTES_MAX } from '../format/mod.ts';
-import { dataKeyName, type FramePlace, packName, type Repository } from '../repository/mod.ts';
+import { decodeFrame, FRAME_BYTES_MAX } from '../format/mod.ts';
+import { type FramePlace, packName, type Repository } from '../repository/mod.ts';
 import { type Crew, SLAB_BYTES } from './crew.ts';
-
 import type { Failure } from './failure.ts';
 import { giveBack } from './give-back.ts';
 import type { Loaded, LoadedFrame } from './tasks.ts';
@@ -54,7 +52,9 @@ export class FrameFetcher {
 
   /** Where a chunk lies. Rejects with 'object-missing'. */
   async locate(id: Uint8Array): Promise<FrameRef> {
-    return this.find(id) ?? refOf(id, bufferOf(id).toString('latin1'), await this.#repository.locate(id));
+    return (
+      this.find(id) ?? refOf(id, bufferOf(id).toString('latin1'), await this.#repository.frames.locate(id))
+    );
   }
 
   /**
@@ -114,13 +114,15 @@ export class FrameFetcher {
       });
       for (const { key, offset, length } of range)
         bytes.set(key, read.subarray(offset - first.offset, offset - first.offset + length));
-      this.#repository.framesRead.chunks += range.length;
+      this.#repository.frames.read.chunks += range.length;
       return read;
     } catch (error) {
       if (!isEverfullError(error)) throw error;
       // One of them may be what the pack lacks: each alone, wherever it is by now.
       await Promise.all(
-        range.map(async ({ id, key }) => bytes.set(key, await orError(this.#repository.storedFrame(id)))),
+        range.map(async ({ id, key }) =>
+          bytes.set(key, await orError(this.#repository.frames.storedFrame(id))),
+        ),
       );
     }
   }
@@ -146,10 +148,10 @@ export class FrameFetcher {
 
   async #readDataKey(id: Uint8Array): Promise<Buffer | undefined> {
     try {
-      const record = await this.#repository.store.get(dataKeyName(id), { limit: RECORD_BYTES_MAX });
-      return Buffer.from(unwrapDataKey(this.#repository.keyring.wrappingKey, record).key);
+      const dataKey = await this.#repository.dataKey(id);
+      return dataKey && Buffer.from(dataKey.key);
     } catch (error) {
-      if (!isEverfullError(error)) throw error;
+      if (!isEverfullError(error) || error.code === 'keys-rotated') throw error;
       return undefined;
     }
   }

@@ -1,3 +1,4 @@
+export { soundPieces, walkIndex } from './index-walk.ts';
 export {
   type ItemAction,
   OVERWRITE_POLICIES,

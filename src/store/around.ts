@@ -1,10 +1,10 @@
 import type { ObjectStore } from './store.ts';
 
-export type StoreCallKind = Exclude<keyof ObjectStore, 'location' | 'close'>;
+export type StoreCallKind = Exclude<keyof ObjectStore, 'location' | 'engine' | 'close'>;
 
 export interface StoreCall {
   readonly kind: StoreCallKind;
-  /** The object's name; of a listing, the prefix. */
+  /** The object's name; of a listing, the prefix; of several, the first, or ''. */
   readonly name: string;
   /** What is to be written. */
   readonly parts: readonly Uint8Array[];
@@ -26,9 +26,12 @@ export function aroundStore(store: ObjectStore, around: Around): ObjectStore {
     get: (name, options) => around({ kind: 'get', name, parts: [] }, () => store.get(name, options)),
     size: (name) => around({ kind: 'size', name, parts: [] }, () => store.size(name)),
     delete: (name) => around({ kind: 'delete', name, parts: [] }, () => store.delete(name)),
-    async *list(prefix) {
+    deleteDurably: (names) =>
+      around({ kind: 'deleteDurably', name: names[0] ?? '', parts: [] }, () => store.deleteDurably(names)),
+    ...(store.engine !== undefined && { engine: () => store.engine!() }),
+    async *list(prefix, options) {
       const { first, rest } = await around({ kind: 'list', name: prefix, parts: [] }, async () => {
-        const iterator = store.list(prefix)[Symbol.asyncIterator]();
+        const iterator = store.list(prefix, options)[Symbol.asyncIterator]();
         return { first: await iterator.next(), rest: iterator };
       });
       if (first.done) return;

@@ -83,6 +83,15 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
       await assert.rejects(store.get('a', { limit: 2, range: { offset: 0, length: 3 } }), { code: 'limit' });
     });
 
+    promise('memory that a get is lent, long enough or not, changes nothing of its answer', async (store) => {
+      await store.putIfAbsent('a', parts('0123456789'));
+      for (const length of [0, 3, 9, 10, 50]) {
+        const memory = Buffer.alloc(length, 'x');
+        assert.equal(textOf(await store.get('a', { memory })), '0123456789');
+        assert.equal(textOf(await store.get('a', { memory, range: { offset: 2, length: 3 } })), '234');
+      }
+    });
+
     promise('an object that does not exist is missing, in a folder that exists or not', async (store) => {
       await store.putIfAbsent('packs/00/there', parts('x'));
       for (const missing of ['packs/00/not', 'packs/01/not', 'keys/not', 'not']) {
@@ -133,6 +142,9 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
       assert.deepEqual(await matching('index/'), []);
       assert.deepEqual(await matching('packs/5'), []);
       for (const { name, size } of await listed(store, '')) assert.equal(size, name.length);
+      const named: string[] = [];
+      for await (const { name } of store.list('packs/', { sizes: false })) named.push(name);
+      assert.deepEqual(named.sort(), ['packs/3f/1', 'packs/3f/2', 'packs/40/1']);
     });
 
     promise('a listing of many objects gives each once and can be left early', async (store) => {
@@ -157,6 +169,24 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
       assert.deepEqual(await listed(store, ''), []);
       await store.putIfAbsent('locks/a', parts('new'));
       assert.equal(textOf(await store.get('locks/a')), 'new');
+    });
+
+    promise('objects deleted durably are missing, whether all, some or none were there', async (store) => {
+      const names = Array.from({ length: 40 }, (_, i) => `packs/0${i % 4}/${i}`);
+      await Promise.all(names.map((name) => store.putIfAbsent(name, parts('x'))));
+      await store.delete(names[5]!);
+      await store.deleteDurably([...names.slice(0, 30), 'never/there', 'packs/00/neither']);
+      assert.deepEqual(
+        sorted(await listed(store, '')).map(({ name }) => name),
+        names.slice(30).sort(),
+      );
+      await store.deleteDurably(names);
+      await store.deleteDurably(names);
+      await store.deleteDurably([]);
+      for (const name of names) await assert.rejects(store.get(name), { code: 'object-missing' });
+      assert.deepEqual(await listed(store, ''), []);
+      await store.putIfAbsent(names[0]!, parts('new'));
+      assert.equal(textOf(await store.get(names[0]!)), 'new');
     });
 
     promise('a replaced object is seen old or new, whole, by readers at any moment', async (store) => {
@@ -202,6 +232,7 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
         await assert.rejects(store.get(name), /not a valid name/, name);
         await assert.rejects(store.size(name), /not a valid name/, name);
         await assert.rejects(store.delete(name), /not a valid name/, name);
+        await assert.rejects(store.deleteDurably(['fine', name]), /not a valid name/, name);
       }
       for (const prefix of ['/', '..', '../', 'a/../', 'A', 'a//', 'tmp/']) {
         await assert.rejects(listed(store, prefix), /no valid name begins/, prefix);

@@ -19,6 +19,7 @@ test('withCounting() counts calls and bytes by kind, failed calls too', async ()
   await store.size('a');
   for await (const _ of store.list(''));
   await store.delete('a');
+  await store.deleteDurably(['a', 'b']);
   assert.deepEqual(store.counts, {
     putIfAbsent: { calls: 2, bytes: 12 },
     replace: { calls: 1, bytes: 2 },
@@ -26,5 +27,6 @@ test('withCounting() counts calls and bytes by kind, failed calls too', async ()
     size: { calls: 1, bytes: 0 },
     list: { calls: 1, bytes: 0 },
     delete: { calls: 1, bytes: 0 },
+    deleteDurably: { calls: 1, bytes: 0 },
   });
 });

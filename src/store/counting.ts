@@ -22,6 +22,7 @@ export function withCounting(store: ObjectStore): CountingStore {
     size: none(),
     list: none(),
     delete: none(),
+    deleteDurably: none(),
   };
   const counting = aroundStore(store, async ({ kind, parts }, run) => {
     counts[kind].calls += 1;

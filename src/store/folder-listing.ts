@@ -1,7 +1,6 @@
-import type { Dir } from 'node:fs';
-import { lstat, opendir } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { type ByteString, byteStringOf, bytesOf, errnoOf } from '../base/mod.ts';
+import { type ByteString, errnoOf } from '../base/mod.ts';
+import type { FileSystemReads } from './file-system-reads.ts';
 import { isObjectName, type ListedObject } from './store.ts';
 
 /** Bounds both the memory of a listing and its share of the thread pool. */
@@ -13,50 +12,50 @@ const STATUS_AT_ONCE = 32;
  * objects. Rejects with the error of the call that failed.
  */
 export async function* listFolder(
+  reads: FileSystemReads,
   root: ByteString,
   folder: string,
-  prefix: string,
+  options: { readonly prefix: string; readonly sizes: boolean },
 ): AsyncGenerator<ListedObject, void> {
+  const { prefix, sizes } = options;
   let batch: string[] = [];
-  for await (const entry of entriesOf(posix.join(root, folder))) {
+  for await (const entry of entriesIfAny(reads, posix.join(root, folder))) {
     const name = posix.join(folder, entry.name);
     if (!name.startsWith(prefix) || !isObjectName(name)) continue;
     if (entry.isFolder) {
-      yield* listFolder(root, name, prefix);
+      yield* listFolder(reads, root, name, options);
+      continue;
+    }
+    if (!sizes && entry.isFile) {
+      yield { name, size: 0 };
       continue;
     }
     batch.push(name);
     if (batch.length < STATUS_AT_ONCE) continue;
-    yield* await filesOf(root, batch);
+    yield* await filesOf(reads, root, batch);
     batch = [];
   }
-  yield* await filesOf(root, batch);
+  yield* await filesOf(reads, root, batch);
 }
 
-/** What is in a folder, where there is one, in bounded memory. */
-export async function* entriesOf(
-  folder: ByteString,
-): AsyncGenerator<{ name: ByteString; isFolder: boolean }, void> {
-  let opened: Dir;
+async function* entriesIfAny(reads: FileSystemReads, folder: ByteString) {
   try {
-    // Names as Buffers, which the types do not know of: where the file system does not tell the type of
-    // an entry, Node joins folder and name to ask for it, and refuses to join a Buffer and a string.
-    opened = await opendir(bytesOf(folder), { encoding: 'buffer' as BufferEncoding });
+    yield* reads.entries(folder);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return;
-    throw error;
-  }
-  for await (const entry of opened) {
-    yield { name: byteStringOf(entry.name as unknown as Buffer), isFolder: entry.isDirectory() };
+    if (errnoOf(error) !== 'ENOENT') throw error;
   }
 }
 
 /** Those of `names` that are still there and regular files. */
-async function filesOf(root: ByteString, names: readonly string[]): Promise<ListedObject[]> {
+async function filesOf(
+  reads: FileSystemReads,
+  root: ByteString,
+  names: readonly string[],
+): Promise<ListedObject[]> {
   const found = names.map(async (name): Promise<ListedObject[]> => {
     try {
-      const status = await lstat(bytesOf(posix.join(root, name)));
-      return status.isFile() ? [{ name, size: status.size }] : [];
+      const status = await reads.status(posix.join(root, name));
+      return status.isFile() ? [{ name, size: Number(status.size) }] : [];
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return [];
       throw error;

@@ -222,6 +222,64 @@ describe('FolderStore', () => {
   });
 });
 
+describe('FolderStore.deleteDurably()', () => {
+  test('removes all objects, then fsyncs each of their folders once', async (t) => {
+    const folder = await temporaryFolder(t);
+    const names = ['packs/3f/a', 'packs/3f/b', 'packs/40/c', 'config'];
+    for (const name of names) await (await openFolderStore(folder)).putIfAbsent(name, WHOLE);
+    const seen: string[] = [];
+    const calls = countingCalls(systemCalls, {
+      onCall: (_, kind, path) => void seen.push(`${kind} ${path.slice(folder.length)}`),
+    });
+    await (await openFolderStore(folder, { calls })).deleteDurably(names);
+    assert.deepEqual(seen, [
+      ...names.map((name) => `unlink /${name}`),
+      'syncFolder /packs/3f',
+      'syncFolder /packs/40',
+      'syncFolder ',
+    ]);
+  });
+
+  test('fsyncs the folder of an object that is gone already, but for one that never was', async (t) => {
+    const folder = await temporaryFolder(t);
+    const synced: string[] = [];
+    const calls = countingCalls(systemCalls, {
+      onCall: (_, kind, path) => void (kind === 'syncFolder' && synced.push(path.slice(folder.length))),
+    });
+    const store = await openFolderStore(folder, { calls });
+    await store.putIfAbsent('packs/3f/a', WHOLE);
+    await store.delete('packs/3f/a');
+    synced.length = 0;
+    await store.deleteDurably(['packs/3f/a', 'packs/40/b']);
+    assert.deepEqual(synced, ['/packs/3f']);
+  });
+
+  test('rejects where an fsync fails, and says of nothing in that folder again that it is gone', async (t) => {
+    let syncs = 0;
+    const calls = countingCalls(systemCalls, {
+      onCall(_, kind, path) {
+        if (kind === 'syncFolder' && path.endsWith('/keys') && ++syncs === 2) throw systemError('EIO');
+      },
+    });
+    const store = await openFolderStore(await temporaryFolder(t), { calls });
+    await store.putIfAbsent('keys/a', WHOLE);
+    for (let attempt = 1; attempt <= 2; attempt += 1) {
+      await assert.rejects(store.deleteDurably(['keys/a']), { code: 'io' });
+    }
+    await assert.rejects(store.putIfAbsent('keys/b', WHOLE), { code: 'io' });
+    assert.equal(syncs, 2);
+    await store.deleteDurably(['packs/00/a']);
+  });
+
+  test('says that its folder is gone when the disk was unmounted', async (t) => {
+    const folder = join(await temporaryFolder(t), 'mounted');
+    const store = await openFolderStore(folder, { create: true });
+    await store.putIfAbsent('packs/00/a', WHOLE);
+    await rename(folder, `${folder}.away`);
+    await assert.rejects(store.deleteDurably(['packs/00/a']), { code: 'io', message: /it is gone/ });
+  });
+});
+
 describe('a FolderStore whose calls fail', () => {
   for (const [errno, code] of [
     ['EIO', 'io'],

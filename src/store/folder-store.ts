@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, lstat, open, realpath, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { posix } from 'node:path';
 import {
   type ByteString,
-  bytesOf,
+  bufferOf,
   type Clock,
   displayText,
   EverfullError,
@@ -14,14 +13,16 @@ import {
 import { DurableFolders, makeFolderAndAbove } from './durable-folders.ts';
 import { writeDurably } from './durable-write.ts';
 import { type FileSystemCalls, systemCalls } from './file-system-calls.ts';
+import { type FileStatus, type FileSystemReads, systemReads } from './file-system-reads.ts';
 import { folderError } from './folder-errors.ts';
-import { entriesOf, listFolder } from './folder-listing.ts';
+import { listFolder } from './folder-listing.ts';
 import {
   checkObjectName,
   checkPrefix,
   folderOf,
   type GetOptions,
   type ListedObject,
+  type ListOptions,
   type ObjectStore,
   objectExists,
   objectMissing,
@@ -34,6 +35,7 @@ export interface FolderStoreOptions {
   /** Make the folder, and the folders above it, where they are missing. */
   readonly create?: boolean;
   readonly calls?: FileSystemCalls;
+  readonly reads?: FileSystemReads;
   readonly clock?: Clock;
 }
 
@@ -54,13 +56,13 @@ export async function openFolderStore(
   path: ByteString,
   options: FolderStoreOptions = {},
 ): Promise<FolderStore> {
-  const { create = false, calls = systemCalls, clock = systemClock } = options;
+  const { create = false, calls = systemCalls, reads = systemReads, clock = systemClock } = options;
   const shown = displayText(path);
   try {
     if (create) await makeFolderAndAbove(path, calls);
-    const root = await realpath(bytesOf(path), { encoding: 'latin1' });
-    const { dev, ino } = await stat(bytesOf(`${root}/.`), { bigint: true });
-    const store = new FolderStore(root, { dev, ino }, calls);
+    const root = await reads.realPath(path);
+    const { dev, ino } = await reads.status(`${root}/.`);
+    const store = new FolderStore(root, { dev, ino }, calls, reads);
     await store.removeLeftovers(clock.now() - LEFTOVER_AGE_MS);
     return store;
   } catch (error) {
@@ -84,7 +86,7 @@ export async function openFolderStore(
  *    may have died before its own fsync.
  * 3. No fsync is repeated, since after a failure the kernel forgets what it could not write and the
  *    next fsync succeeds. A file that failed is thrown away. A folder that failed takes no more puts
- *    from this store.
+ *    from this store, and none of its objects is called gone.
  * 4. ENOENT means 'object-missing' only while the folder that was opened is still in its place.
  */
 export class FolderStore implements ObjectStore {
@@ -93,13 +95,20 @@ export class FolderStore implements ObjectStore {
   readonly root: ByteString;
   readonly #identity: { readonly dev: bigint; readonly ino: bigint };
   readonly #calls: FileSystemCalls;
+  readonly #reads: FileSystemReads;
   readonly #folders: DurableFolders;
 
-  constructor(root: ByteString, identity: { dev: bigint; ino: bigint }, calls: FileSystemCalls) {
+  constructor(
+    root: ByteString,
+    identity: { dev: bigint; ino: bigint },
+    calls: FileSystemCalls,
+    reads: FileSystemReads,
+  ) {
     this.root = root;
     this.location = displayText(root);
     this.#identity = identity;
     this.#calls = calls;
+    this.#reads = reads;
     this.#folders = new DurableFolders(root, calls, () => this.#checkRoot());
   }
 
@@ -110,7 +119,7 @@ export class FolderStore implements ObjectStore {
       } catch (error) {
         if (NO_HARD_LINKS.includes(errnoOf(error) ?? '')) return this.#calls.renameNoReplace(temporary, path);
         // On NFS the answer to a link that succeeded can get lost, and its repetition finds the link.
-        if (errnoOf(error) !== 'EEXIST' || !(await isSameFile(temporary, path))) throw error;
+        if (errnoOf(error) !== 'EEXIST' || !(await this.#isSameFile(temporary, path))) throw error;
       }
       await this.#discard(temporary);
     });
@@ -127,7 +136,9 @@ export class FolderStore implements ObjectStore {
       const status = await handle.stat();
       this.#checkIsFile(name, status);
       const { offset, length } = rangeToRead(name, status.size, options);
-      const bytes = Buffer.allocUnsafeSlow(length);
+      const { memory } = options;
+      const fits = memory !== undefined && memory.length >= length;
+      const bytes = fits ? bufferOf(memory).subarray(0, length) : Buffer.allocUnsafeSlow(length);
       for (let filled = 0; filled < length; ) {
         const wanted = Math.min(length - filled, READ_LENGTH_MAX);
         const { bytesRead } = await handle.read(bytes, filled, wanted, offset + filled);
@@ -145,18 +156,18 @@ export class FolderStore implements ObjectStore {
   async size(name: string): Promise<number> {
     checkObjectName(name);
     try {
-      const status = await lstat(this.#bytePath(name));
+      const status = await this.#reads.status(this.#path(name));
       this.#checkIsFile(name, status);
-      return status.size;
+      return Number(status.size);
     } catch (error) {
       throw await this.#readError(name, error);
     }
   }
 
-  async *list(prefix: string): AsyncIterable<ListedObject> {
+  async *list(prefix: string, { sizes = true }: ListOptions = {}): AsyncIterable<ListedObject> {
     checkPrefix(prefix);
     try {
-      yield* listFolder(this.root, folderOf(prefix), prefix);
+      yield* listFolder(this.#reads, this.root, folderOf(prefix), { prefix, sizes });
     } catch (error) {
       throw folderError(`list the objects "${prefix}…" in "${this.location}"`, error);
     }
@@ -173,14 +184,23 @@ export class FolderStore implements ObjectStore {
     }
   }
 
+  async deleteDurably(names: readonly string[]): Promise<void> {
+    names.forEach(checkObjectName);
+    for (const name of names) await this.delete(name);
+    // Of objects that were gone already, too: who deleted them may have died before its fsync.
+    for (const folder of new Set(names.map(folderOf))) {
+      if (await this.#hasFolder(folder)) await this.#folders.sync(folder);
+    }
+  }
+
   async close(): Promise<void> {}
 
   /** Removes temporary files last written before `time` (milliseconds since 1970): their writers are dead. */
   async removeLeftovers(time: number): Promise<void> {
     try {
-      for await (const { name } of entriesOf(this.#path(TEMPORARY))) {
+      for await (const { name } of this.#reads.entries(this.#path(TEMPORARY))) {
         const path = this.#path(`${TEMPORARY}/${name}`);
-        if (!name.startsWith(TEMPORARY_PREFIX) || (await lstat(bytesOf(path))).mtimeMs >= time) continue;
+        if (!name.startsWith(TEMPORARY_PREFIX) || (await this.#reads.status(path)).mtimeMs >= time) continue;
         await this.#calls.unlink(path);
       }
     } catch (error) {
@@ -216,16 +236,19 @@ export class FolderStore implements ObjectStore {
     }
   }
 
+  async #isSameFile(path: ByteString, other: ByteString): Promise<boolean> {
+    const [a, b] = await Promise.all([path, other].map((each) => this.#reads.status(each)));
+    return a?.dev === b?.dev && a?.ino === b?.ino;
+  }
+
   /** Removes a temporary file. That it may stay behind is no failure of the put: see `removeLeftovers`. */
   async #discard(temporary: ByteString): Promise<void> {
     await this.#calls.unlink(temporary).catch(() => {});
   }
 
   async #open(name: string): Promise<FileHandle> {
-    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
     try {
-      // O_NONBLOCK: opening a FIFO that someone put there returns, and is refused by its type.
-      return await open(this.#bytePath(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      return await this.#reads.open(this.#path(name));
     } catch (error) {
       throw await this.#readError(name, error);
     }
@@ -237,16 +260,29 @@ export class FolderStore implements ObjectStore {
     return objectMissing(name, this.location);
   }
 
-  #checkIsFile(name: string, status: { isFile(): boolean }): void {
+  #checkIsFile(name: string, status: Pick<FileStatus, 'isFile'>): void {
     if (status.isFile()) return;
     throw new EverfullError('io', `cannot ${this.#action('read', name)}: it is not a regular file`, {
       context: { name },
     });
   }
 
+  async #hasFolder(folder: string): Promise<boolean> {
+    try {
+      await this.#reads.status(this.#path(folder));
+      return true;
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') {
+        throw folderError(`look at the folder "${folder}" in "${this.location}"`, error);
+      }
+      await this.#checkRoot();
+      return false;
+    }
+  }
+
   /** Throws 'io' when the folder that was opened is no longer in its place. */
   async #checkRoot(): Promise<void> {
-    const now = await stat(bytesOf(this.root), { bigint: true }).catch((error: unknown) => {
+    const now = await this.#reads.status(this.root).catch((error: unknown) => {
       if (errnoOf(error) === 'ENOENT') return undefined;
       throw folderError(`look at the folder "${this.location}"`, error);
     });
@@ -262,16 +298,7 @@ export class FolderStore implements ObjectStore {
     return posix.join(this.root, name);
   }
 
-  #bytePath(name: string): Buffer {
-    return bytesOf(this.#path(name));
-  }
-
   #action(verb: string, name: string): string {
     return `${verb} object "${name}" in "${this.location}"`;
   }
-}
-
-async function isSameFile(path: ByteString, other: ByteString): Promise<boolean> {
-  const [a, b] = await Promise.all([path, other].map((each) => lstat(bytesOf(each), { bigint: true })));
-  return a?.dev === b?.dev && a?.ino === b?.ino;
 }

@@ -53,6 +53,11 @@ export class MemoryStore implements ObjectStore {
     this.objects.delete(name);
   }
 
+  async deleteDurably(names: readonly string[]): Promise<void> {
+    names.forEach(checkObjectName);
+    for (const name of names) await this.delete(name);
+  }
+
   async close(): Promise<void> {}
 
   async #object(name: string): Promise<Uint8Array> {

@@ -8,15 +8,18 @@ export {
   type FileSystemCalls,
   systemCalls,
 } from './file-system-calls.ts';
+export { type FileStatus, type FileSystemReads, systemReads } from './file-system-reads.ts';
 export { type FolderStore, type FolderStoreOptions, openFolderStore } from './folder-store.ts';
 export { MemoryStore } from './memory-store.ts';
-export { type RetryOptions, withRetries } from './retries.ts';
+export { probeStore, type StoreProbe } from './probe.ts';
+export { type RetryOptions, repeatTransient, withRetries } from './retries.ts';
 export {
   type ByteRange,
   type GetOptions,
   isObjectName,
   isTransient,
   type ListedObject,
+  type ListOptions,
   NAME_LENGTH_MAX,
   type ObjectStore,
 } from './store.ts';

@@ -27,6 +27,52 @@ test('withRetries() waits twice as long each time and gives up after the last at
   assert.equal(failing.counts.get.calls, 4);
 });
 
+test('withRetries() begins a listing that broke off anew, and gives each object once', async () => {
+  const memory = new MemoryStore();
+  const names = Array.from({ length: 30 }, (_, i) => `index/${i}`);
+  for (const name of names) await memory.putIfAbsent(name, BYTES);
+  let begun = 0;
+  const breaking = {
+    ...withCounting(memory),
+    async *list(prefix: string) {
+      begun += 1;
+      // Each time it gets a little further.
+      let left = begun * 4;
+      for await (const object of memory.list(prefix)) {
+        if (left-- === 0) throw new EverfullError('io', 'it broke off', { context: { transient: true } });
+        yield object;
+      }
+    },
+  };
+  const store = withRetries(breaking, { attempts: 2, delayMs: 0, sleep: noSleep });
+  const listed: string[] = [];
+  for await (const { name } of store.list('index/')) listed.push(name);
+  assert.deepEqual(listed, names);
+  assert.equal(begun, 8);
+});
+
+test('withRetries() gives a listing up that gets no further', async () => {
+  const memory = new MemoryStore();
+  await memory.putIfAbsent('a', BYTES);
+  const breaking = {
+    ...withCounting(memory),
+    async *list(prefix: string) {
+      yield* memory.list(prefix);
+      throw new EverfullError('io', 'it broke off', { context: { transient: true } });
+    },
+  };
+  const slept: number[] = [];
+  const store = withRetries(breaking, { attempts: 3, delayMs: 10, sleep: async (ms) => void slept.push(ms) });
+  const listed: string[] = [];
+  await assert.rejects(
+    async () => {
+      for await (const { name } of store.list('')) listed.push(name);
+    },
+    { message: 'it broke off' },
+  );
+  assert.deepEqual([listed, slept], [['a'], [10, 20]]);
+});
+
 test('withRetries() does not repeat what failed for good', async () => {
   const failing = withCounting(withFaults(new MemoryStore(), { seed: 1, failBefore: 1 }));
   const store = withRetries(failing, { attempts: 4, delayMs: 10, sleep: noSleep });

@@ -15,8 +15,8 @@ import { EverfullError } from '../base/mod.ts';
  * - Calls may run at the same time, from many processes. Parts may not be changed before a put settles;
  *   bytes that `get` returned belong to the caller.
  *
- * What a caller promises: no object's name is a folder of another's (`a` and `a/b`), and a `replace`d
- * name is never used with `putIfAbsent`.
+ * What a caller promises: no object's name is a folder of another's (`a` and `a/b`), and a name
+ * that was `replace`d is not used with `putIfAbsent` any more.
  */
 export interface ObjectStore {
   /** Where it is, for messages; never holds credentials. */
@@ -46,10 +46,22 @@ export interface ObjectStore {
    * Every object whose name begins with `prefix`, in any order. One that is there during the whole
    * listing comes exactly once; one put or deleted meanwhile may come or not.
    */
-  list(prefix: string): AsyncIterable<ListedObject>;
+  list(prefix: string, options?: ListOptions): AsyncIterable<ListedObject>;
 
   /** Removes the object, if there is one. Not made durable: after a power cut it may be back. */
   delete(name: string): Promise<void>;
+
+  /**
+   * Removes those of the objects that are there. When it resolves, they are gone also after a power cut,
+   * whoever deleted them. When it rejects, some may be gone.
+   */
+  deleteDurably(names: readonly string[]): Promise<void>;
+
+  /**
+   * What the program calls itself on which the store's promises rest; only where that is somebody else's,
+   * which may not keep them: `probeStore` finds out.
+   */
+  engine?(): string;
 
   /** Releases what the store holds, once all other calls have settled. */
   close(): Promise<void>;
@@ -59,6 +71,16 @@ export interface GetOptions {
   readonly range?: ByteRange;
   /** The most bytes that may be returned. */
   readonly limit?: number;
+  /**
+   * Memory that the answer may be put into, if it is long enough: new memory for each of many long objects
+   * costs more than to read them. Its old contents are lost, and so is the answer when it is used again.
+   */
+  readonly memory?: Uint8Array | undefined;
+}
+
+export interface ListOptions {
+  /** False where only names are wanted, which costs some stores much less: a size may then be 0. */
+  readonly sizes?: boolean;
 }
 
 /** In bytes from the start of the object. */

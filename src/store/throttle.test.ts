@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemClock } from '../base/mod.ts';
 import { storeContract } from './contract.ts';
 import { MemoryStore } from './memory-store.ts';
 import { withThrottle } from './throttle.ts';
@@ -15,7 +16,7 @@ test('withThrottle() lets bytes pass at the given rates, each way for itself', a
   const store = withThrottle(new MemoryStore(), {
     uploadBytesPerSecond: 100,
     downloadBytesPerSecond: 200,
-    clock: { now: () => 0, monotonic: () => time },
+    clock: { ...systemClock, now: () => 0, monotonic: () => time },
     sleep: async (ms) => void slept.push(ms),
   });
   await Promise.all([

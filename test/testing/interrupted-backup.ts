@@ -2,19 +2,18 @@ import assert from 'node:assert/strict';
 import { chmodSync, cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { byteStringFromText } from '../../src/base/mod.ts';
-import type { Image, Repository } from '../../src/repository/mod.ts';
+import type { Image } from '../../src/repository/mod.ts';
 import { openFolderStore } from '../../src/store/mod.ts';
 import {
+  assertReads,
   backUp,
   checkAll,
   contextOf,
-  differenceOf,
   errorsIn,
   imagesOf,
   newRepository,
   openRepository,
   proseOf,
-  readTree,
   type Tree,
   temporaryFolder,
   treeOf,
@@ -72,15 +71,8 @@ export class InterruptedBackup {
     const found = await imagesOf(repository);
     assert.equal(found.length, images, `${what}: images`);
     for (const [i, image] of found.entries())
-      await this.#assertReads(repository, image, i === 0 ? this.#before : this.#after, what);
+      await assertReads(repository, image, this.source, i === 0 ? this.#before : this.#after, what);
     return found;
-  }
-
-  async #assertReads(repository: Repository, image: Image, wanted: Tree, what: string): Promise<void> {
-    const { tree } = await readTree(repository, image, this.source);
-    assert.deepEqual([...tree.keys()].sort(), [...wanted.keys()].sort(), what);
-    for (const [path, entry] of tree)
-      assert.equal(differenceOf(entry, wanted.get(path)!), undefined, `${what}: ${path}`);
   }
 
   /** Fails unless the next backup succeeds, as if nothing had been; `images` are there before. */

@@ -220,6 +220,21 @@ export function differenceOf(found: Found, wanted: Found): string | undefined {
   return found.mtime === wanted.mtime ? undefined : 'mtime';
 }
 
+/** Fails unless the image reads exactly as `wanted` says its folder `source` was; `what` says of which this is told. */
+export async function assertReads(
+  repository: Repository,
+  image: Image,
+  source: string,
+  wanted: Tree,
+  what: string,
+): Promise<void> {
+  const { tree, lost } = await readTree(repository, image, source);
+  assert.equal(lost, 0, what);
+  assert.deepEqual([...tree.keys()].sort(), [...wanted.keys()].sort(), what);
+  for (const [path, entry] of tree)
+    assert.equal(differenceOf(entry, wanted.get(path)!), undefined, `${what}: ${path}`);
+}
+
 /** Fails unless the image restores exactly to what `wanted` says its folder `source` was. */
 export async function assertRestores(
   repository: Repository,

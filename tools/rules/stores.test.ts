@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { stores } from './stores.ts';
 
 test('stores() refuses a concrete store outside of programs', () => {
-  for (const text of ['new FolderStore(path)', 'createFolderStore(path)', 'openFolderStore(path)']) {
+  for (const text of ['new FolderStore(path)', 'openFolderStore(path)', 'openS3Store(options)']) {
     assert.equal(stores([{ path: 'src/repository/open.ts', text }]).length, 1);
   }
 });

@@ -11,7 +11,7 @@ export function stores(files: readonly SourceFile[]): Violation[] {
     .flatMap(({ path, text }) =>
       tokensOf(text)
         .filter(
-          (token) => token.kind === 'word' && /^(?:create|open)?(?:Folder|Memory)Store$/.test(token.text),
+          (token) => token.kind === 'word' && /^(?:create|open)?(?:Folder|Memory|S3)Store$/.test(token.text),
         )
         .map(({ line, text }) => ({ path, line, message: `names '${text}': take an ObjectStore instead` })),
     );

@@ -133,6 +133,7 @@ export class CaptureScene {
         },
         walked: () => {},
         read: () => {},
+        healed: () => {},
         notice: (message) => notices.push(message),
         ...options.events,
       },
@@ -140,8 +141,8 @@ export class CaptureScene {
     return { tree, failed, notices, entries, captured, marked, leftOut, unmodified: counts.unmodified };
   }
 
-  openSession(): Promise<WriteSession> {
-    return this.repository.openSession(this.dataset, { compression: 'fastest', clock: systemClock });
+  openSession(base?: Image): Promise<WriteSession> {
+    return this.repository.openSession(this.dataset, { compression: 'fastest', clock: systemClock, base });
   }
 
   /** What the workers of a capture into `session` are made with. */
@@ -153,7 +154,7 @@ export class CaptureScene {
   /** Captures and commits, as the operation does. */
   async backUp(options: BackUpOptions = {}): Promise<BackUpResult> {
     const { repository, dataset } = this;
-    const session = await this.openSession();
+    const session = await this.openSession('base' in options ? options.base : this.last);
     const captured = await this.capture(session, options).catch(async (error: unknown) => {
       await session.abort({ keep: true }).catch(() => {});
       throw error;

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ByteString, type Clock, hexOf, isEverfullError, systemClock } from '../../base/mod.ts';
 import type { Credential } from '../../crypto/mod.ts';
-import { init, type NewKey, type OperationContext } from '../../operations/mod.ts';
-import { Repository } from '../../repository/mod.ts';
+import { init, type NewKey, type OperationContext, type StoreContext } from '../../operations/mod.ts';
+import { Repository, readConfig } from '../../repository/mod.ts';
 import type { ObjectStore } from '../../store/mod.ts';
 import { displayableError, keyboard, Output, Reporter } from '../terminal/mod.ts';
 import {
@@ -14,7 +14,7 @@ import {
   readOrMakeKeyFile,
 } from './credentials.ts';
 import { defaultLabel } from './label.ts';
-import { openStore, repositoryExists, repositoryMissing } from './location.ts';
+import { isFolderLocation, openStore, repositoryExists, repositoryMissing } from './location.ts';
 import { bothSpellings } from './own-paths.ts';
 import { type EmbeddedPlace, embeddedPlace } from './places.ts';
 import type { Settings } from './settings.ts';
@@ -26,6 +26,12 @@ export interface Opened {
   /** What it was opened with. */
   readonly credentials: readonly Credential[];
   readonly context: OperationContext;
+}
+
+/** A repository that was opened without a key. */
+export interface OpenedStore {
+  readonly store: ObjectStore;
+  readonly context: StoreContext;
 }
 
 /** How often a password may be typed. */
@@ -74,7 +80,8 @@ export class Run {
   get ownPaths(): ByteString[] {
     const { sources, cacheFolder } = this.settings;
     const keyFiles = [sources.keyFile, this.embedded?.keyFile];
-    return bothSpellings([this.location, ...keyFiles, cacheFolder].filter((path) => path !== undefined));
+    const repository = isFolderLocation(this.location) ? this.location : undefined;
+    return bothSpellings([repository, ...keyFiles, cacheFolder].filter((path) => path !== undefined));
   }
 
   /** Opens the repository; with `makeEmbedded` the embedded one is made on first use. */
@@ -94,18 +101,34 @@ export class Run {
     return this.#openByKeyboard(store);
   }
 
+  /** Opens the repository for what needs no key, and asks for none. */
+  async openStore(): Promise<OpenedStore> {
+    const store = await this.store({ create: false });
+    if (!(await Repository.exists(store))) throw repositoryMissing(this.location);
+    const config = await readConfig(store);
+    return { store, context: { ...this.#contextOf(config.repositoryId), store, config } };
+  }
+
+  /** Opens the repository with the keys that flags and environment name; undefined where they name none. */
+  async openUnasked(): Promise<Opened | undefined> {
+    const given = this.#givenCredentials();
+    if (given.length === 0) return undefined;
+    return this.#opened(await Repository.open(await this.store({ create: false }), given), given);
+  }
+
   /** The store at the named place, closed when the run ends. */
   async store(options: { readonly create: boolean }): Promise<ObjectStore> {
-    const store = await openStore(this.location, options);
+    const { limits, environment } = this.settings;
+    const store = await openStore(this.location, { ...options, limits, environment });
     this.#stores.push(store);
     return store;
   }
 
   /**
    * Makes a repository at the named place, with the keys that the settings name, or a password from the
-   * keyboard. Rejects with 'repository-exists' and 'no-password'.
+   * keyboard, and with the secrets of another one where that is given. Rejects with 'repository-exists' and 'no-password'.
    */
-  async init(): Promise<Opened> {
+  async init(secretsOf?: Repository): Promise<Opened> {
     const { sources } = this.settings;
     const { embedded } = this;
     const store = await this.store({ create: true });
@@ -124,7 +147,7 @@ export class Run {
     const keys: NewKey[] = credentials.map((credential) => ({ credential, label: defaultLabel() }));
     const screen = process.stderr.isTTY || (process.stdout.isTTY && !this.settings.json);
     const recovery = keyFileMade && screen;
-    const { repository, recoveryCode } = await init(store, { keys, recovery, clock: this.clock });
+    const { repository, recoveryCode } = await init(store, { keys, recovery, clock: this.clock, secretsOf });
     if (keyFileMade)
       this.reporter.notice(
         `A key file was made: "${keyFile}". Whoever has it can read the backups; without it nobody can.`,
@@ -204,18 +227,21 @@ export class Run {
   }
 
   #opened(repository: Repository, credentials: readonly Credential[]): Opened {
+    const context = { ...this.#contextOf(repository.config.repositoryId), repository };
+    return { repository, credentials, context };
+  }
+
+  #contextOf(repositoryId: Uint8Array): Omit<OperationContext, 'repository'> {
     const { reporter, clock, signal } = this;
-    const context: OperationContext = {
-      repository,
+    return {
       clock,
       signal,
-      stateFolder: this.#stateFolder(hexOf(repository.config.repositoryId)),
+      stateFolder: this.#stateFolder(hexOf(repositoryId)),
       showsProgress: reporter.showsProgress,
       progress: (progress) => reporter.progress(progress),
       problem: (problem) => reporter.problem(problem),
       notice: (message) => reporter.notice(message),
     };
-    return { repository, credentials, context };
   }
 
   /** Without it everything works, more slowly. */

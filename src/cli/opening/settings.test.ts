@@ -48,6 +48,17 @@ test('settingsOf() keeps no cache with --no-cache, and ignores a relative XDG fo
   assert.equal(settingsOf({}, { XDG_CACHE_HOME: '/x', HOME: '/h' }).cacheFolder, '/x/everfull');
 });
 
+test('settingsOf() takes limits in KiB/s, and refuses what is none', () => {
+  assert.deepEqual(settingsOf({}, {}).limits, {});
+  assert.deepEqual(settingsOf({ limitUpload: '100', limitDownload: '1' }, {}).limits, {
+    uploadBytesPerSecond: 102_400,
+    downloadBytesPerSecond: 1024,
+  });
+  for (const limitUpload of ['', '0', '-1', '1.5', '10k', 'fast']) {
+    assert.throws(() => settingsOf({ limitUpload }, {}), { code: 'usage', message: /--limit-upload/ });
+  }
+});
+
 test('settingsOf() refuses a compression that there is not', () => {
   assert.throws(() => settingsOf({ compression: 'lz4' }, {}), { code: 'usage', message: /"lz4"/ });
 });

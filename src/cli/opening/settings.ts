@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { EverfullError } from '../../base/mod.ts';
 import { COMPRESSION_MODES, type CompressionMode } from '../../chunk/mod.ts';
+import type { ThrottleOptions } from '../../store/mod.ts';
 import { type CredentialSources, hasSource } from './credentials.ts';
 import { defaultCacheFolder, type Environment } from './places.ts';
 import { readTextFile } from './text-file.ts';
@@ -20,6 +21,9 @@ export interface GlobalFlags {
   /** False with `--no-cache`. */
   readonly cache?: boolean;
   readonly compression?: string;
+  /** KiB/s. */
+  readonly limitUpload?: string;
+  readonly limitDownload?: string;
 }
 
 /** What flags and environment say together: a flag beats the environment. */
@@ -35,6 +39,8 @@ export interface Settings {
   /** For all repositories; undefined for none. */
   readonly cacheFolder: string | undefined;
   readonly compression: CompressionMode;
+  /** What may pass to and from a repository. */
+  readonly limits: ThrottleOptions;
   readonly environment: Environment;
 }
 
@@ -69,9 +75,56 @@ export function settingsOf(flags: GlobalFlags, environment: Environment): Settin
     verbose: flags.verbose ?? 0,
     cacheFolder: cacheFolder === undefined ? undefined : resolve(cacheFolder),
     compression: compressionOf(flags.compression ?? nonEmpty(environment.EVERFULL_COMPRESSION) ?? 'auto'),
+    limits: {
+      ...(flags.limitUpload !== undefined && {
+        uploadBytesPerSecond: rateOf('--limit-upload', flags.limitUpload),
+      }),
+      ...(flags.limitDownload !== undefined && {
+        downloadBytesPerSecond: rateOf('--limit-download', flags.limitDownload),
+      }),
+    },
     environment,
   };
 }
+
+/** The flags that name the repository that is copied from. */
+export interface SourceFlags {
+  readonly fromRepo?: string;
+  readonly fromRepositoryFile?: string;
+  readonly fromPasswordFile?: string;
+  readonly fromPasswordCommand?: string;
+  readonly fromKeyFile?: string;
+  readonly fromRecoveryFile?: string;
+}
+
+/**
+ * The settings of a second repository, out of its own flags and the variables `EVERFULL_FROM_…`; all else is as
+ * for the first. Throws like {@link settingsOf}, and 'usage' where no repository is named.
+ */
+export function sourceSettingsOf(flags: SourceFlags, first: Settings): Settings {
+  const environment: Record<string, string | undefined> = {};
+  for (const [name, value] of Object.entries(first.environment))
+    if (name.startsWith(FROM)) environment[`EVERFULL_${name.slice(FROM.length)}`] = value;
+  const { location, sources, sourcesFromFlags } = settingsOf(
+    {
+      ...(flags.fromRepo !== undefined && { repo: flags.fromRepo }),
+      ...(flags.fromRepositoryFile !== undefined && { repositoryFile: flags.fromRepositoryFile }),
+      ...(flags.fromPasswordFile !== undefined && { passwordFile: flags.fromPasswordFile }),
+      ...(flags.fromPasswordCommand !== undefined && { passwordCommand: flags.fromPasswordCommand }),
+      ...(flags.fromKeyFile !== undefined && { keyFile: flags.fromKeyFile }),
+      ...(flags.fromRecoveryFile !== undefined && { recoveryFile: flags.fromRecoveryFile }),
+      cache: false,
+    },
+    environment,
+  );
+  if (location === undefined)
+    throw new EverfullError('usage', 'Could not choose the repository to copy from: none is named', {
+      advice: 'Use --from, or EVERFULL_FROM_REPOSITORY.',
+    });
+  return { ...first, location, sources, sourcesFromFlags };
+}
+
+const FROM = 'EVERFULL_FROM_';
 
 function locationOf(flags: GlobalFlags, environment: Environment): string | undefined {
   if (flags.repo !== undefined && flags.repositoryFile !== undefined) {
@@ -103,6 +156,13 @@ function compressionOf(text: string): CompressionMode {
     'usage',
     `Could not use the compression "${text}": not one of ${COMPRESSION_MODES.join(', ')}`,
   );
+}
+
+/** In bytes a second; `text` is in KiB, as restic has it. */
+function rateOf(flag: string, text: string): number {
+  const rate = /^\d{1,12}$/.test(text) ? Number(text) * 1024 : 0;
+  if (rate > 0) return rate;
+  throw new EverfullError('usage', `Could not use ${flag} "${text}": not a whole number of KiB/s above 0`);
 }
 
 /** A variable that is set to nothing counts as not set. */

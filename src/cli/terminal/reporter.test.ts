@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemClock } from '../../base/mod.ts';
 import { progressLine, Reporter } from './reporter.ts';
 
 function reporterAt(options: { json?: boolean; quiet?: boolean; isTTY?: boolean }) {
@@ -8,7 +9,7 @@ function reporterAt(options: { json?: boolean; quiet?: boolean; isTTY?: boolean 
   const time = { ms: 0 };
   const reporter = new Reporter({
     screen: { isTTY: options.isTTY ?? true, columns: 60, write: (text) => written.push(text) },
-    clock: { now: () => time.ms, monotonic: () => time.ms },
+    clock: { ...systemClock, now: () => time.ms, monotonic: () => time.ms },
     json: options.json ?? false,
     quiet: options.quiet ?? false,
     status: (status) => statuses.push(status),

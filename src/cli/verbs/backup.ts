@@ -218,6 +218,14 @@ function printSummary({ settings, output }: Run, summary: BackupSummary, dryRun:
   output.line(
     `${dryRun ? 'Would be added' : 'Added'} to the repository: ${formatBytes(summary.dataAdded)} (${formatBytes(summary.dataAddedPacked)} stored)`,
   );
+  if (summary.chunksHealed > 0)
+    output.line(
+      `${summary.chunksHealed} damaged chunks were stored anew: all images that use them are whole again`,
+    );
+  if (summary.chunksLost > 0)
+    output.line(
+      `${summary.chunksLost} damaged chunks cannot be made of the files as they are now: this image is whole, older ones have lost them (see everfull check)`,
+    );
   output.line();
   output.line(
     `processed ${summary.totalFilesProcessed} files, ${formatBytes(summary.totalBytesProcessed)} in ${formatDuration(summary.totalDuration * 1000)}`,
@@ -246,6 +254,8 @@ function summaryJson(summary: BackupSummary, dryRun: boolean): object {
     backup_end: jsonTime(summary.backupEnd),
     total_duration: summary.totalDuration,
     ...(summary.imageId !== undefined && { snapshot_id: summary.imageId }),
+    ...(summary.chunksHealed > 0 && { chunks_healed: summary.chunksHealed }),
+    ...(summary.chunksLost > 0 && { chunks_lost: summary.chunksLost }),
     missing_sources: summary.missingSources.map(displayText),
   };
 }

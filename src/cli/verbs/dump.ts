@@ -68,7 +68,7 @@ async function dump(run: Run, spec: string, flags: DumpFlags): Promise<void> {
     await output.bytes(Buffer.from(block));
   }
   if (run.settings.json) {
-    const summary = { message_type: 'summary', bytes, frames_read: repository.framesRead };
+    const summary = { message_type: 'summary', bytes, frames_read: repository.frames.read };
     process.stderr.write(`${JSON.stringify(summary)}\n`);
   }
 }

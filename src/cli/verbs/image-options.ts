@@ -56,6 +56,7 @@ export function imageJson({ id, header, body }: Image): Record<string, unknown> 
   return {
     time: jsonTime(body.time),
     ...(body.base.some((byte) => byte !== 0) && { parent: hexOf(body.base) }),
+    ...(body.original.some((byte) => byte !== 0) && { original: hexOf(body.original) }),
     tree: hexOf(header.indexRoot),
     paths: body.paths.map(displayText),
     hostname: displayText(body.host),

@@ -119,7 +119,7 @@ async function restoreImage(run: Run, spec: string, flags: RestoreFlags): Promis
           },
   });
   reporter.clear();
-  printSummary(run, summary, run.clock.monotonic() - start, flags.dryRun ?? false, repository.framesRead);
+  printSummary(run, summary, run.clock.monotonic() - start, flags.dryRun ?? false, repository.frames.read);
   run.profile(summary.stages);
   const failed = summary.filesFailed + summary.metadataProblems + summary.filesDiffering;
   if (failed === 0 && reporter.errors === 0) return;

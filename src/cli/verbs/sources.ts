@@ -32,18 +32,23 @@ export interface ListFlags {
   readonly filesFromRaw?: readonly string[];
 }
 
+/** The patterns of the command line, then those of the files. */
+export function patternsOf(flags: SelectionFlags): { excludes: ByteString[]; iexcludes: ByteString[] } {
+  const patternsIn = (files: readonly string[] = []) =>
+    files.flatMap((file) => parseExcludeFile(readList(file)));
+  return {
+    excludes: [...(flags.exclude ?? []).map(argumentBytes), ...patternsIn(flags.excludeFile)],
+    iexcludes: [...(flags.iexclude ?? []).map(argumentBytes), ...patternsIn(flags.iexcludeFile)],
+  };
+}
+
 /** What the flags leave out, as rules, and as the manifest tells it. */
 export function selectionOf(flags: SelectionFlags): {
   readonly selection: Selection;
   readonly excludes: string[];
 } {
-  const patternsIn = (files: readonly string[] = []) =>
-    files.flatMap((file) => parseExcludeFile(readList(file)));
-  const excludes = [...(flags.exclude ?? []).map(argumentBytes), ...patternsIn(flags.excludeFile)];
-  const iexcludes = [...(flags.iexclude ?? []).map(argumentBytes), ...patternsIn(flags.iexcludeFile)];
   const selection = new Selection({
-    excludes,
-    iexcludes,
+    ...patternsOf(flags),
     excludeCaches: flags.excludeCaches ?? false,
     excludeIfPresent: (flags.excludeIfPresent ?? []).map((text) =>
       parseExcludeIfPresent(argumentBytes(text)),

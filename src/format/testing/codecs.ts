@@ -1,4 +1,5 @@
 import { blake3 } from '@napi-rs/blake-hash';
+import { EverfullError } from '../../base/mod.ts';
 import { decodeEntry, encodeEntry } from '../entry.ts';
 import { decodeFrame, encodeFrameHeader, type FrameHeader } from '../frame.ts';
 import { knownImagesRecord } from '../known-images.ts';
@@ -12,6 +13,7 @@ import {
   sessionBeatRecord,
   sessionEndRecord,
   sessionOpenRecord,
+  sessionReadRecord,
 } from '../manifest.ts';
 import { type ContentNode, decodeContentNode, decodeIndexNode, type IndexNode, NodeWriter } from '../node.ts';
 import {
@@ -23,6 +25,7 @@ import {
   type PackRow,
 } from '../pack.ts';
 import type { RecordCodec } from '../record.ts';
+import { condemnedRecord, damagedRecord, retentionRecord } from '../retention.ts';
 import { segmentFileRecord } from '../segment-file.ts';
 import {
   decodeSegmentRow,
@@ -33,7 +36,17 @@ import {
   type SegmentRow,
   type TablePack,
 } from '../sorted-table.ts';
+import { storeRecord } from '../store-probe.ts';
+import { decodeStreamRecords, type StreamRecord, writeStreamRecord } from '../stream.ts';
+import {
+  checkStreamSegment,
+  decodeStreamSegmentHead,
+  encodeStreamSegmentHead,
+  STREAM_SEGMENT_HEAD_BYTES,
+  type StreamSegmentHead,
+} from '../stream-segment.ts';
 import { TRACK_ENDS_LEAF, TrackPage, TrackPageWriter, TrackRecord, trackHeadRecord } from '../track-log.ts';
+import { verifiedPacksRecord } from '../verified-packs.ts';
 import { ByteReader, ByteWriter } from '../wire.ts';
 
 export const digest = (...parts: Uint8Array[]): Buffer => blake3(Buffer.concat(parts));
@@ -49,13 +62,19 @@ export interface Codec {
 // biome-ignore lint/suspicious/noExplicitAny: the value types differ field by field.
 export const recordCodecs: Readonly<Record<string, RecordCodec<any>>> = {
   configRecord,
+  storeRecord,
   sessionOpenRecord,
   sessionBeatRecord,
   sessionEndRecord,
+  sessionReadRecord,
   manifestRecord,
+  retentionRecord,
+  condemnedRecord,
+  damagedRecord,
   trackHeadRecord,
   segmentFileRecord,
   knownImagesRecord,
+  verifiedPacksRecord,
 };
 
 function encodeNode(node: IndexNode | ContentNode, isIndex: boolean): Buffer {
@@ -118,6 +137,25 @@ function packBytesOf(table: Buffer): number {
   return table.readUInt32LE(last + 33) + table.readUInt32LE(last + 37) + table.length;
 }
 
+interface DecodedStreamSegment extends Pick<StreamSegmentHead, 'stream' | 'number' | 'previous'> {
+  readonly records: readonly StreamRecord[];
+}
+
+function decodeStreamSegment(bytes: Buffer): DecodedStreamSegment {
+  const head = bytes.subarray(0, STREAM_SEGMENT_HEAD_BYTES);
+  const { stream, number, previous, length } = decodeStreamSegmentHead(head);
+  const records = bytes.subarray(STREAM_SEGMENT_HEAD_BYTES);
+  checkStreamSegment(head, records, digest);
+  if (records.length !== length) throw new EverfullError('damaged', 'the segment has another length');
+  return { stream, number, previous, records: [...decodeStreamRecords(records)] };
+}
+
+function encodeStreamSegment({ records, ...place }: DecodedStreamSegment): Buffer {
+  const writer = new ByteWriter();
+  for (const record of records) writeStreamRecord(writer, record);
+  return Buffer.concat([encodeStreamSegmentHead(place, writer.view(), digest), writer.view()]);
+}
+
 function numberCodec(kind: 'varint' | 'signed'): Codec {
   return {
     decode(bytes) {
@@ -170,5 +208,6 @@ export const codecs: Readonly<Record<string, Codec>> = {
     encode: ({ rows, packs }: { rows: readonly SegmentRow[]; packs: readonly TablePack[] }) =>
       encodeTable(SEGMENT_ROW_BYTES, encodeSegmentRows(rows), packs, digest),
   },
+  streamSegment: { decode: decodeStreamSegment, encode: encodeStreamSegment },
   trackPage: { decode: decodeTrackPage, encode: encodeTrackPage },
 };

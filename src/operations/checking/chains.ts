@@ -6,6 +6,7 @@ import {
   manifestRecord,
   RECORD_BYTES_MAX,
   SESSION_COMMITTED,
+  SESSION_EXPIRED,
   type SessionEnd,
   sessionBeatRecord,
   sessionEndRecord,
@@ -17,6 +18,7 @@ import {
   type Manifest,
   manifestName,
   type Repository,
+  readRetention,
   sessionBeatName,
   sessionEndName,
   sessionOpenName,
@@ -46,6 +48,8 @@ interface Link {
 
 interface Session {
   readonly isOpen: boolean;
+  /** Its image was forgotten, or it ended without one: collection may be removing its records. */
+  readonly isOver: boolean;
   readonly hasEnd: boolean;
   /** Undefined as well where it cannot be read. */
   readonly end: SessionEnd | undefined;
@@ -68,7 +72,7 @@ export async function checkChains(
   await checkCommits(chains, sessions, inventory, findings);
   const images: CheckedImage[] = [];
   for (const link of [...chains.values()].flat())
-    if (await checkEnd(link, sessions, inventory, findings)) images.push(link.manifest!);
+    if (checkEnd(link, sessions, findings)) images.push(link.manifest!);
   const lostEnd = (link: Link, why: string) => reportLostEnd(link, why, inventory, findings);
   await checkHeads(heads, chains, sessions, lostEnd, findings);
   await checkBases(images, chains, lostEnd, findings);
@@ -85,9 +89,11 @@ async function checkSessions(
 ): Promise<Map<string, Session>> {
   const { ids } = inventory;
   const read = async (name: string) => repository.store.get(name, { limit: RECORD_BYTES_MAX });
-  const [opens, ends] = [new Set(ids.open), new Set(ids.end)];
+  const [opens, ends, reads] = [new Set(ids.open), new Set(ids.end), new Set(ids.read)];
+  const retention = await readRetention(repository.store);
   const sessions = new Map<string, Session>();
   for (const id of [...new Set([...ids.open, ...ids.end, ...ids.beat])].sort()) {
+    if (reads.has(id)) continue;
     const session = bytesFromHex(id);
     const [openName, endName] = [sessionOpenName(session), sessionEndName(session)];
     const open = opens.has(id)
@@ -97,7 +103,9 @@ async function checkSessions(
       ? await findings.guard(endName, async () => sessionEndRecord.decode(await read(endName), digest))
       : undefined;
     const isOpen = opens.has(id) || (await inventory.exists(openName));
-    if (!isOpen) findings.missing(openName, 'other records of the session are there');
+    const isOver =
+      retention.isForgotten(session) || end?.state === SESSION_EXPIRED || (!isOpen && !ends.has(id));
+    if (!isOpen && !isOver) findings.missing(openName, 'other records of the session are there');
     if (open !== undefined && !equalBytes(open.session, session))
       findings.forged(openName, 'it is that of another session');
     if (end !== undefined && !equalBytes(end.session, session))
@@ -112,6 +120,7 @@ async function checkSessions(
       );
     sessions.set(id, {
       isOpen,
+      isOver,
       hasEnd: ends.has(id),
       end: end !== undefined && equalBytes(end.session, session) ? end : undefined,
     });
@@ -206,8 +215,8 @@ async function checkCommits(
   inventory: Inventory,
   findings: Findings,
 ): Promise<void> {
-  for (const { end } of sessions.values()) {
-    if (end?.state !== SESSION_COMMITTED) continue;
+  for (const { end, isOver } of sessions.values()) {
+    if (end?.state !== SESSION_COMMITTED || isOver) continue;
     const name = manifestName(end.dataset, end.sequence);
     const link = chains.get(hexOf(end.dataset))?.find(({ sequence }) => sequence === end.sequence);
     if (link === undefined && !(await inventory.exists(name)))
@@ -224,24 +233,16 @@ async function checkCommits(
 }
 
 /** Whether a manifest counts: its own session committed it, and it is sound. */
-async function checkEnd(
+function checkEnd(
   { id, header, manifest }: Link,
   sessions: ReadonlyMap<string, Session>,
-  inventory: Inventory,
   findings: Findings,
-): Promise<boolean> {
+): boolean {
   if (id === undefined || header === undefined) return false;
   const endName = sessionEndName(header.session);
   const session = sessions.get(hexOf(header.session));
-  if (session === undefined) {
-    if (await inventory.exists(sessionOpenName(header.session))) return false;
-    findings.missing(
-      endName,
-      `image ${hexOf(id).slice(0, 8)} was made in that session, of which no record is left`,
-    );
-    findings.touch(endName, id);
-    return false;
-  }
+  // Collection leaves the manifest of a forgotten image, which is part of the chain, and nothing else.
+  if (session === undefined || session.isOver) return false;
   if (session.hasEnd && session.end === undefined) findings.touch(endName, id);
   const { end } = session;
   return (
@@ -278,7 +279,7 @@ async function checkHeads(
         `this machine committed image ${image.slice(0, 8)} there, and another one is in its place`,
       );
       findings.touch(name, bytesFromHex(image));
-    } else if (link.header !== undefined && sessions.get(hexOf(link.header.session))?.hasEnd !== true) {
+    } else if (link.header !== undefined && sessions.get(hexOf(link.header.session))?.hasEnd === false) {
       await lostEnd(link, `this machine committed image ${image.slice(0, 8)}`);
     }
   }
@@ -325,6 +326,8 @@ async function reportLostEnd(
 ): Promise<void> {
   const name = sessionEndName(header!.session);
   if (await inventory.exists(name)) return;
+  // What was forgotten and collected has neither.
+  if (!(await inventory.exists(sessionOpenName(header!.session)))) return;
   findings.missing(name, `${why}, so its session was committed`);
   findings.touch(name, id!);
 }

@@ -1,19 +1,25 @@
 import { isEverfullError } from '../../base/mod.ts';
 import {
+  CONDEMNED_PREFIX,
   CONFIG,
+  DAMAGED_PREFIX,
   DATA_KEY_PREFIX,
   DOMAIN_PREFIX,
   ENDPOINT_PREFIX,
+  FORMER_KEY_PREFIX,
   INDEX_PREFIX,
   MANIFEST_PREFIX,
   PACK_PREFIX,
+  RETENTION_PREFIX,
   SESSION_PREFIX,
   SLOT_PREFIX,
+  STORE,
 } from '../../repository/mod.ts';
 import type { ObjectStore } from '../../store/mod.ts';
 
 const NAMES = {
   domain: new RegExp(`^${DOMAIN_PREFIX}([0-9a-f]{32})$`),
+  former: new RegExp(`^${FORMER_KEY_PREFIX}([0-9a-f]{32})$`),
   slot: new RegExp(`^${SLOT_PREFIX}([0-9a-f]{16})$`),
   dataKey: new RegExp(`^${DATA_KEY_PREFIX}([0-9a-f]{32})$`),
   endpoint: new RegExp(`^${ENDPOINT_PREFIX}([0-9a-f]{32})$`),
@@ -23,6 +29,10 @@ const NAMES = {
   open: new RegExp(`^${SESSION_PREFIX}([0-9a-f]{32})\\.open$`),
   beat: new RegExp(`^${SESSION_PREFIX}([0-9a-f]{32})\\.beat$`),
   end: new RegExp(`^${SESSION_PREFIX}([0-9a-f]{32})\\.end$`),
+  read: new RegExp(`^${SESSION_PREFIX}([0-9a-f]{32})\\.read$`),
+  retention: new RegExp(`^${RETENTION_PREFIX}([0-9]{10})$`),
+  condemned: new RegExp(`^${CONDEMNED_PREFIX}([0-9a-f]{32})$`),
+  damaged: new RegExp(`^${DAMAGED_PREFIX}([0-9a-f]{32})$`),
 };
 type Kind = keyof typeof NAMES;
 
@@ -32,6 +42,7 @@ export class Inventory {
   /** The hexadecimal part of the name; for manifests dataset and sequence. Sorted. */
   readonly ids: Readonly<Record<Kind, string[]>> = {
     domain: [],
+    former: [],
     slot: [],
     dataKey: [],
     endpoint: [],
@@ -41,6 +52,10 @@ export class Inventory {
     open: [],
     beat: [],
     end: [],
+    read: [],
+    retention: [],
+    condemned: [],
+    damaged: [],
   };
   readonly packSizes = new Map<string, number>();
   /** Names that mean nothing to this version. */
@@ -63,7 +78,7 @@ export class Inventory {
   #add(name: string, size: number): void {
     this.objects++;
     this.bytes += size;
-    if (name === CONFIG) return;
+    if (name === CONFIG || name === STORE) return;
     for (const [kind, pattern] of Object.entries(NAMES) as [Kind, RegExp][]) {
       const match = pattern.exec(name);
       if (match === null) continue;

@@ -1,4 +1,4 @@
-import { type ByteString, bufferOf, EverfullError, hexOf } from '../../base/mod.ts';
+import { type ByteString, bufferOf, bytesOf, EverfullError, hexOf } from '../../base/mod.ts';
 import { FrameKind } from '../../format/mod.ts';
 import { type FramePlace, packName } from '../../repository/mod.ts';
 import type { Findings } from './findings.ts';
@@ -41,6 +41,21 @@ export class FrameLosses {
     const object = this.#blamed(pack);
     this.#frames.set(bufferOf(id).toString('latin1'), object);
     this.#lose(id, object, error);
+  }
+
+  /** Takes back what can be read at another place. By the object at fault, how many frames. */
+  async forgive(canBeRead: (id: Uint8Array) => Promise<boolean>): Promise<ReadonlyMap<string, number>> {
+    const forgiven = new Map<string, number>();
+    for (const [object, { ids }] of this.#losses) {
+      for (const name of ids) {
+        if (!(await canBeRead(bytesOf(name)))) continue;
+        ids.delete(name);
+        this.#frames.delete(name);
+        forgiven.set(object, (forgiven.get(object) ?? 0) + 1);
+      }
+      if (ids.size === 0) this.#losses.delete(object);
+    }
+    return forgiven;
   }
 
   #blamed(pack: string | undefined): string {

@@ -1,6 +1,7 @@
 export { blame } from './blame.ts';
 export { type CheckedImage, checkChains } from './chains.ts';
 export { type Finding, Findings, type TouchedImage } from './findings.ts';
+export { IdTable } from './id-table.ts';
 export { Inventory } from './inventory.ts';
 export { checkKeys } from './key-objects.ts';
 export { FrameLosses } from './losses.ts';

@@ -170,10 +170,10 @@ export class TreeCheck {
   async #load(ref: NodeRef): Promise<IndexNode | ContentNode | undefined> {
     const { kind, root } = ref;
     try {
-      const { pack } = await this.#repository.locate(root);
+      const { pack } = await this.#repository.frames.locate(root);
       this.#use(pack);
       const { plain, header } = await this.#repository.open(
-        await this.#repository.storedFrame(root),
+        await this.#repository.frames.storedFrame(root),
         kind,
         root,
       );

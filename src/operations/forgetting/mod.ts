@@ -1,7 +1,10 @@
 /** Which images go. */
+export { GROUP_BY, type GroupBy, groupsOf, type ImageGroup } from './groups.ts';
 export {
+  addDuration,
   applyPolicy,
   type Candidate,
+  hasTags,
   type KeepDuration,
   type KeepPolicy,
   keepsSomething,
@@ -9,3 +12,11 @@ export {
   parseKeepDuration,
   type Verdict,
 } from './policy.ts';
+export {
+  checkMayGo,
+  heldBy,
+  type LastOfDatasets,
+  lastOfDatasets,
+  protectionOf,
+  timeText,
+} from './protection.ts';

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { applyPolicy, type Candidate, type KeepPolicy, keepsSomething, parseKeepDuration } from './policy.ts';
+import {
+  addDuration,
+  applyPolicy,
+  type Candidate,
+  type KeepPolicy,
+  keepsSomething,
+  parseKeepDuration,
+} from './policy.ts';
 
 const at = (text: string, tags: string[] = []): Candidate => ({ time: new Date(text).getTime(), tags });
 
@@ -123,4 +130,11 @@ test('a policy that keeps nothing is told apart', () => {
   assert.equal(keepsSomething({ tags: ['a'] }), true);
   assert.equal(keepsSomething({ within: { last: { years: 0, months: 0, days: 1, hours: 0 } } }), true);
   assert.equal(keepsSomething({ counts: { last: Number.POSITIVE_INFINITY } }), true);
+});
+
+test('a duration is added by the calendar', () => {
+  const add = (text: string, duration: string) =>
+    new Date(addDuration(new Date(text).getTime(), parseKeepDuration(duration)!)).toString().slice(4, 21);
+  assert.equal(add('2026-01-31T12:00', '30d'), 'Mar 02 2026 12:00');
+  assert.equal(add('2026-01-15T12:00', '1y1m1d1h'), 'Feb 16 2027 13:00');
 });

@@ -1,5 +1,4 @@
 import type { ByteString } from '../../base/mod.ts';
-import { hasTags } from '../images.ts';
 
 /** What keeps images, as restic has it: an image stays if any of these keeps it. */
 export interface KeepPolicy {
@@ -105,9 +104,14 @@ function rulesOf({ counts = {}, within = {} }: KeepPolicy, newest: number): Rule
 }
 
 function before(time: number, { years, months, days, hours }: KeepDuration): number {
+  return addDuration(time, { years: -years, months: -months, days: -days, hours: -hours });
+}
+
+/** The time so much later, by the local calendar. */
+export function addDuration(time: number, { years, months, days, hours }: KeepDuration): number {
   const date = new Date(time);
-  date.setFullYear(date.getFullYear() - years, date.getMonth() - months, date.getDate() - days);
-  return date.getTime() - hours * 3_600_000;
+  date.setFullYear(date.getFullYear() + years, date.getMonth() + months, date.getDate() + days);
+  return date.getTime() + hours * 3_600_000;
 }
 
 /** The number of the week since 1970 that begins on Monday: two times in one ISO 8601 week have the same. */
@@ -123,4 +127,10 @@ export function parseKeepDuration(text: string): KeepDuration | undefined {
   if (found === null || text === '') return undefined;
   const [years, months, days, hours] = found.slice(1).map((part) => Number(part ?? 0));
   return { years: years!, months: months!, days: days!, hours: hours! };
+}
+
+/** Whether all tags of a list with commas are there; an empty list means no tags. */
+export function hasTags(tags: readonly ByteString[], list: ByteString): boolean {
+  if (list === '') return tags.length === 0;
+  return list.split(',').every((wanted) => tags.includes(wanted.trim()));
 }

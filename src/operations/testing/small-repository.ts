@@ -12,7 +12,7 @@ import {
   type Piece,
   pathKeyOf,
 } from '../../format/mod.ts';
-import { type BuiltNode, TreeBuilder } from '../../image/mod.ts';
+import { type BuiltNode, TreeBuilder, type TreeRoot } from '../../image/mod.ts';
 import { type Image, Repository, type WriteSession } from '../../repository/mod.ts';
 import { EMPTY_BODY } from '../../repository/testing/hand-made.ts';
 import { MemoryStore, type ObjectStore } from '../../store/mod.ts';
@@ -42,6 +42,29 @@ export class TestClock implements Clock {
   time = TIME;
   now = (): number => this.time;
   monotonic = (): number => this.time;
+  readonly #timers = new Set<{ next: number; readonly ms: number; readonly work: () => void }>();
+
+  /** Ends all that is done again and again, as if its process had died. */
+  stop(): void {
+    this.#timers.clear();
+  }
+
+  /** Passes at once; what is due meanwhile is done. */
+  sleep = async (ms: number, signal?: AbortSignal): Promise<void> => {
+    this.time += ms;
+    for (const timer of this.#timers) {
+      if (timer.next > this.time) continue;
+      timer.next = this.time + timer.ms;
+      timer.work();
+    }
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    signal?.throwIfAborted();
+  };
+  every = (ms: number, work: () => void): (() => void) => {
+    const timer = { next: this.time + ms, ms, work };
+    this.#timers.add(timer);
+    return () => void this.#timers.delete(timer);
+  };
 }
 
 /** A repository in memory and images made by hand, without a capture. */
@@ -59,11 +82,13 @@ export class SmallRepository {
     this.repository = repository;
   }
 
-  static async create(): Promise<SmallRepository> {
+  /** @param secretsOf has the same secrets */
+  static async create(secretsOf?: SmallRepository): Promise<SmallRepository> {
     const store = new MemoryStore();
     const credential = { kind: SlotKind.keyFile, secret: createKeyFileSecret() };
     const repository = await Repository.create(store, [{ credential, label: 'test' }], {
       clock: new TestClock(),
+      secretsOf: secretsOf?.repository,
     });
     return new SmallRepository(store, credential, repository);
   }
@@ -99,24 +124,37 @@ export class SmallRepository {
   async commit(items: Readonly<Record<ByteString, Item>>, options: CommitOptions = {}): Promise<Image> {
     const { time = this.clock.time++, host = 'host', tags = [], paths = ['/'], dataset = 'test' } = options;
     const session = await this.openSession(dataset);
-    const root = this.addTree(session, items, options.change);
-    const body: ManifestBody = {
-      ...EMPTY_BODY,
-      host,
-      user: 'root',
-      paths,
-      tags,
+    return this.commitTree(session, this.addTree(session, items, options.change), {
+      ...options,
       time,
-      started: time,
-      ended: time,
-      program: 'test',
-      ...options.body,
-    };
+      host,
+      tags,
+      paths,
+    });
+  }
+
+  /** Commits a tree that was stored with {@link addTree}. */
+  async commitTree(
+    session: WriteSession,
+    root: TreeRoot,
+    { time = this.clock.time++, host = 'host', tags = [], paths = ['/'], body }: CommitOptions = {},
+  ): Promise<Image> {
     const { id } = await session.commit({
       endpoint: await this.repository.endpoint(byteStringFromText(host)),
       kind: 0,
       root,
-      body,
+      body: {
+        ...EMPTY_BODY,
+        host,
+        user: 'root',
+        paths,
+        tags,
+        time,
+        started: time,
+        ended: time,
+        program: 'test',
+        ...body,
+      },
     });
     const images = await this.repository.images(({ error }) => {
       throw error;

@@ -81,6 +81,7 @@ export const EMPTY_BODY: ManifestBody = {
   ended: 0,
   program: '',
   base: Buffer.alloc(32),
+  original: Buffer.alloc(32),
   filesNew: 0,
   filesChanged: 0,
   filesUnmodified: 0,

@@ -1,0 +1,44 @@
+import {
+  type IndexRepair,
+  type PackRepair,
+  type Repository,
+  repairIndex as repairIndexOf,
+  repairPacks as repairPacksOf,
+} from '../repository/mod.ts';
+import type { StoreContext } from './context.ts';
+import { throwIfInterrupted } from './reading.ts';
+
+export type { Fault, IndexRepair, PackRepair } from '../repository/mod.ts';
+
+export interface RepairOptions {
+  /** Says what would be done, and changes nothing. */
+  readonly dryRun: boolean;
+}
+
+/** Makes the index say what the packs say. */
+export function repairIndex(
+  { store, signal }: StoreContext,
+  { dryRun }: RepairOptions,
+): Promise<IndexRepair> {
+  return repairIndexOf(store, { dryRun, checkpoint: () => throwIfInterrupted(signal) });
+}
+
+/**
+ * Copies what is sound in damaged packs.
+ *
+ * @param repository opens frames of packs without a table; undefined without a key
+ */
+export function repairPacks(
+  context: StoreContext,
+  { dryRun, repository }: RepairOptions & { readonly repository: Repository | undefined },
+): Promise<PackRepair[]> {
+  const { store, config, signal } = context;
+  return repairPacksOf(store, {
+    secretsId: config.secretsId,
+    dryRun,
+    open: repository && ((frame, kind, id) => repository.open(frame, kind, id)),
+    checkpoint: () => throwIfInterrupted(signal),
+    progress: (filesDone, filesTotal) =>
+      context.progress({ filesDone, filesTotal, bytesDone: 0, current: 'packs', errors: 0 }),
+  });
+}
