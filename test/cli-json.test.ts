@@ -105,6 +105,8 @@ test('every verb prints JSON that its schema describes', async (context) => {
   document(await line.ok(['lock', '--dataset', 'latest', '--for', '1d', '--json']), 'lock');
   document(await line.ok(['hold', '--json']), 'hold');
   document(await line.ok(['forget', '--keep-last', '1', '--json']), 'forget');
+  assert.equal(lines(await line.ok(['prune', '--json', '--dry-run']), 'prune').summary, 1);
+  assert.equal(lines(await line.ok(['prune', '--json']), 'prune').summary, 1);
   document(await line.ok(['key', 'list', '--json']), 'key-list');
   lines(await line.ok(['key', 'add', '--recovery', '--json']), 'key');
   const added = await line.ok(['key', 'add', '--new-key-file', 'key2', '--json']);

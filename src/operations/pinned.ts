@@ -26,10 +26,8 @@ export async function pinned(
     try {
       return await repository.pin(image, clock);
     } catch (error) {
-      if (!isEverfullError(error, 'io', 'disk-full')) throw error;
-      context.notice(
-        `The image cannot be kept from a prune while it is read, since the repository cannot be written to: ${error.message}`,
-      );
+      if (!isEverfullError(error, 'io', 'disk-full', 'damaged')) throw error;
+      context.notice(`The image cannot be kept from a prune while it is read: ${error.message}`);
       return undefined;
     }
   };

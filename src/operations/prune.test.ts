@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { isEverfullError } from '../base/mod.ts';
+import { EverfullError, isEverfullError } from '../base/mod.ts';
 import { digest } from '../crypto/mod.ts';
 import { condemnedRecord, DecisionKind, damagedRecord, FrameKind } from '../format/mod.ts';
 import {
@@ -9,6 +9,7 @@ import {
   DAMAGED_PREFIX,
   damagedName,
   decideRetention,
+  INDEX_PREFIX,
   type Image,
   manifestName,
   PACK_PREFIX,
@@ -289,6 +290,22 @@ describe('prune', () => {
     assert.deepEqual(packs(), before);
     assert.deepEqual(objects(CONDEMNED_PREFIX), []);
     await session.abort({ keep: false });
+  });
+
+  it('a pack whose segment a run that died never put is found by it again', async () => {
+    const images = [];
+    for (let i = 0; i < 12; i++) images.push(await small.commit({ '/f': own(`${i}`) }));
+    const { putIfAbsent } = small.store;
+    small.store.putIfAbsent = async (name, parts) => {
+      if (name.startsWith(INDEX_PREFIX)) throw new EverfullError('io', 'no');
+      await putIfAbsent.call(small.store, name, parts);
+    };
+    await assert.rejects(run(), (error) => isEverfullError(error, 'io'));
+    small.store.putIfAbsent = putIfAbsent;
+    assert.equal(packs().length, objects(INDEX_PREFIX).length + 1);
+    await run(NO_WASTE);
+    assert.equal(packs().length, objects(INDEX_PREFIX).length);
+    assert.deepEqual(await whole(), idsOf(...images));
   });
 
   it('two runs at once lose nothing', async () => {

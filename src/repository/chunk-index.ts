@@ -45,6 +45,8 @@ export class ChunkIndex {
   readonly #gone = new Set<number>();
   /** What was recorded by the last {@link load}. */
   #damaged: DamagedFrames | undefined;
+  /** Packs that no segment named, with their own tables. */
+  readonly unnamed: { readonly pack: TablePack; readonly rows: readonly PackRow[] }[] = [];
   /** Segments whose rows are here, or which could not be read. */
   readonly #seen = new Set<string>();
   #rows = Buffer.alloc(1024 * SEGMENT_ROW_BYTES);
@@ -96,7 +98,9 @@ export class ChunkIndex {
     const unnamed = [...there.values()].filter(({ name }) => !this.#packNumbers.has(latin1(name)));
     await eachAtOnce(unnamed, async (pack) => {
       try {
-        this.addPack(pack, await readPackTable(this.#store, pack));
+        const rows = await readPackTable(this.#store, pack);
+        this.addPack(pack, rows);
+        this.unnamed.push({ pack, rows });
       } catch (error) {
         if (!isEverfullError(error, 'damaged', 'object-missing', 'repository-newer')) throw error;
       }
@@ -231,6 +235,12 @@ export class ChunkIndex {
       last ??= place;
     }
     return last;
+  }
+
+  /** Where a frame lies, or where it lay before its pack was gone. */
+  findFormer(id: Uint8Array): FramePlace | undefined {
+    const row = this.firstRow(id);
+    return this.find(id) ?? (row < 0 ? undefined : this.place(row));
   }
 
   /** Everywhere that a frame lies; last where it is known to be damaged. */

@@ -10,7 +10,7 @@ import {
   RUN_ID_BYTES,
 } from '../format/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
-import { ChunkIndex } from './chunk-index.ts';
+import { ChunkIndex, encodeSegment } from './chunk-index.ts';
 import { type Choice, choosePlaces, type PackUse } from './collect-choose.ts';
 import { Marker } from './collect-mark.ts';
 import { type KnownRoots, type Roots, readRoots } from './collect-roots.ts';
@@ -119,6 +119,7 @@ class Run {
     const condemned = condemnedOf(choice);
     this.#report(choice, condemned);
     if (dryRun) return this.#summary;
+    await this.#nameUnnamed(condemned);
     if (condemned.length > 0 || roots.dead.length > 0) await this.#collect(choice, condemned, roots.dead);
     await this.#dropLists();
     return this.#summary;
@@ -307,9 +308,30 @@ class Run {
     this.#summary.sessionsRemoved = ids.length;
   }
 
+  /**
+   * A run that died between a pack and its segment left a pack that is found by its table alone. What is in
+   * use must not hang on that.
+   */
+  async #nameUnnamed(condemned: readonly PackUse[]): Promise<void> {
+    const doomed = new Set(condemned.map(({ name }) => name));
+    for (const { pack, rows } of this.#index.unnamed) {
+      if (doomed.has(hexOf(pack.name))) continue;
+      try {
+        await this.#store.putIfAbsent(segmentName(pack.name), [encodeSegment(pack, rows)]);
+      } catch (error) {
+        // Its writer came to it after all, or it is damaged, which `repair index` sees to.
+        if (!isEverfullError(error, 'object-exists')) throw error;
+      }
+    }
+  }
+
   /** Lists of runs that died, and records of damage, go when all that they name is gone for good. */
   async #dropLists(): Promise<void> {
-    const lists = [...(await readCondemned(this.#store)), ...(await readDamageLists(this.#store))];
+    const damage = (await readDamageLists(this.#store)).filter(
+      // As long as images lack a frame nobody may take over what is above it unopened.
+      ({ frames }) => !frames.some(({ id }) => this.#isLost(id)),
+    );
+    const lists = [...(await readCondemned(this.#store)), ...damage];
     if (lists.length === 0) return;
     const there = await listPacks(this.#store);
     for (const { name, packs } of lists) {
@@ -317,6 +339,13 @@ class Run {
       await this.#store.deleteDurably(packs.map(packName));
       await this.#store.delete(name);
     }
+  }
+
+  /** Whether images use a frame that no pack has. */
+  #isLost(id: Uint8Array): boolean {
+    const row = this.#index.firstRow(id);
+    if (row < 0) return this.#marker.lost.has(hexOf(id));
+    return this.#marker.live.has(row) && this.#index.find(id) === undefined;
   }
 }
 

@@ -109,16 +109,22 @@ function placeOf(id: Uint8Array, pack: Uint8Array): ByteString {
   return bufferOf(id).toString('latin1') + bufferOf(pack).toString('latin1');
 }
 
-/** Each record of damage, with the packs that it names. */
-export async function readDamageLists(
-  store: ObjectStore,
-): Promise<{ readonly name: string; readonly packs: readonly Uint8Array[] }[]> {
-  const lists = [];
+/** A record of damage. */
+export interface DamageList {
+  /** The object. */
+  readonly name: string;
+  readonly frames: readonly PlacedFrame[];
+  /** The packs of the frames, each once. */
+  readonly packs: readonly Uint8Array[];
+}
+
+export async function readDamageLists(store: ObjectStore): Promise<DamageList[]> {
+  const lists: DamageList[] = [];
   for await (const { name } of store.list(DAMAGED_PREFIX)) {
     try {
       const { frames } = damagedRecord.decode(await store.get(name, { limit: RECORD_BYTES_MAX }), digest);
       const packs = new Map(frames.map(({ pack }) => [bufferOf(pack).toString('latin1'), pack]));
-      lists.push({ name, packs: [...packs.values()] });
+      lists.push({ name, frames, packs: [...packs.values()] });
     } catch (error) {
       if (!isEverfullError(error, 'object-missing')) throw error;
     }

@@ -49,6 +49,7 @@ import {
   endpointName,
   MANIFEST_PREFIX,
   manifestName,
+  RETENTION_PREFIX,
   SESSION_PREFIX,
   sessionEndName,
   sessionOpenName,
@@ -63,6 +64,7 @@ import {
   type SlotOptions,
 } from './opening.ts';
 import { ReadSession } from './read-session.ts';
+import type { RetentionState } from './retention.ts';
 import { readRetention } from './retention-log.ts';
 import { type SessionOptions, WriteSession } from './session.ts';
 import type { ChainEnd, Manifest, SessionHost } from './session-host.ts';
@@ -292,7 +294,7 @@ export class Repository implements SessionHost {
       if (!isEverfullError(error, 'damaged')) throw error;
     }
     let id: Buffer = Buffer.alloc(ID_BYTES);
-    await eachAtOnce(await this.#ends(), async (name) => {
+    await eachAtOnce(await this.#ends(() => {}), async (name) => {
       try {
         const end = await this.#readEnd(name);
         const isOfIt = end.sequence === sequence && equalBytes(end.dataset, dataset);
@@ -306,7 +308,7 @@ export class Repository implements SessionHost {
 
   /** The newest committed image of a dataset that can be read; what cannot is given to `onDamage`. */
   async newestImage(dataset: Uint8Array, onDamage: (damage: Damage) => void): Promise<Image | undefined> {
-    const [sequences, retention] = await Promise.all([this.#sequences(dataset), readRetention(this.store)]);
+    const [sequences, retention] = await Promise.all([this.#sequences(dataset), this.#retention(onDamage)]);
     let newest: Image | undefined;
     for (const sequence of sequences.reverse()) {
       try {
@@ -346,10 +348,21 @@ export class Repository implements SessionHost {
     return imageExists(this.store, header.session);
   }
 
+  /** What was decided of images. Where that cannot be read, those that were forgotten are shown, too: nobody is to be without his images. */
+  async #retention(onDamage: (damage: Damage) => void): Promise<Pick<RetentionState, 'isForgotten'>> {
+    try {
+      return await readRetention(this.store);
+    } catch (error) {
+      if (!isEverfullError(error, ...UNREADABLE)) throw error;
+      onDamage({ object: RETENTION_PREFIX, error });
+      return { isForgotten: () => false };
+    }
+  }
+
   /** The names of the end records of all sessions that made an image, unless it was forgotten. */
-  async #ends(): Promise<string[]> {
+  async #ends(onDamage: (damage: Damage) => void): Promise<string[]> {
     // The log first: what it does not say of an image that is listed after it was not decided before it was read.
-    const retention = await readRetention(this.store);
+    const retention = await this.#retention(onDamage);
     const names = new Set<string>();
     for await (const { name } of this.store.list(SESSION_PREFIX, { sizes: false })) names.add(name);
     return [...names].filter(
@@ -367,7 +380,7 @@ export class Repository implements SessionHost {
    *   afterwards what this call found. End records and manifests never change, but they may rot unnoticed.
    */
   async images(onDamage: (damage: Damage) => void, known: KnownImages = new Map()): Promise<Image[]> {
-    const names = await this.#ends();
+    const names = await this.#ends(onDamage);
     const there = new Set(names);
     for (const name of known.keys()) if (!there.has(name)) known.delete(name);
     await eachAtOnce(

@@ -142,7 +142,9 @@ serve)
   radosgw-admin -n client.rgw --admin-socket= user create --uid=test --display-name=test \
     --access-key="$access" --secret-key="$secret" >>"$dir/log/start.log" 2>&1 </dev/null
   echo "endpoint=http://127.0.0.1:$port access=$access secret=$secret"
-  cat >/dev/null
+  # In the background: a trap waits for what runs in the foreground.
+  cat <&0 >/dev/null &
+  wait $!
   ;;
 gateway)
   port=$(start_gateway)

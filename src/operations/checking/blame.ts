@@ -89,7 +89,7 @@ class Blame {
     const { losses, repository } = this.#options;
     for (const { chunk, offset, length } of pieces) {
       if (chunk === undefined) continue;
-      const object = losses.objectOfSlice(chunk, offset + length, repository.index.find(chunk));
+      const object = losses.objectOfSlice(chunk, offset + length, repository.index.findFormer(chunk));
       if (object !== undefined) objects.add(object);
     }
   }

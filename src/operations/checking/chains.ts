@@ -17,6 +17,7 @@ import {
   endpointName,
   type Manifest,
   manifestName,
+  RETENTION_PREFIX,
   type Repository,
   readRetention,
   sessionBeatName,
@@ -90,7 +91,9 @@ async function checkSessions(
   const { ids } = inventory;
   const read = async (name: string) => repository.store.get(name, { limit: RECORD_BYTES_MAX });
   const [opens, ends, reads] = [new Set(ids.open), new Set(ids.end), new Set(ids.read)];
-  const retention = await readRetention(repository.store);
+  const retention = (await findings.guard(RETENTION_PREFIX, () => readRetention(repository.store))) ?? {
+    isForgotten: () => false,
+  };
   const sessions = new Map<string, Session>();
   for (const id of [...new Set([...ids.open, ...ids.end, ...ids.beat])].sort()) {
     if (reads.has(id)) continue;

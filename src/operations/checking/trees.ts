@@ -148,7 +148,7 @@ export class TreeCheck {
   }
 
   #isSliceLost(chunk: Uint8Array, end: number): boolean {
-    const place = this.#repository.index.find(chunk);
+    const place = this.#repository.index.findFormer(chunk);
     if (place !== undefined) this.#use(place.pack);
     return this.#losses.objectOfSlice(chunk, end, place) !== undefined;
   }
@@ -161,7 +161,7 @@ export class TreeCheck {
   }
 
   #lose(id: Uint8Array, error: EverfullError): void {
-    const place = this.#repository.index.find(id);
+    const place = this.#repository.index.findFormer(id);
     this.#losses.loseFrame(id, place && hexOf(place.pack), error);
     this.#touched.add(nameOf(id));
   }
