@@ -18,9 +18,6 @@ import type { World } from './world.ts';
 /** What a program does, from its start to its end. */
 export type Actor = (world: World, process: SimulatedProcess) => Promise<void>;
 
-/** So many records of the retention log are followed by a snapshot. */
-const SNAPSHOT_AFTER = 4;
-
 /** Backs up one dataset, once or several times. */
 export const backUp: Actor = async (world, process) => {
   const { dice } = world;
@@ -86,10 +83,10 @@ async function commit(
 export const restore: Actor = async (world, process) => {
   const { clock } = process;
   const repository = await world.openRepository(process, 'reader');
-  for (let rounds = world.dice.between(1, 2); rounds > 0; rounds--) {
+  for (let rounds = world.dice.between(1, 3); rounds > 0; rounds--) {
     const image = await anyImage(world, repository);
-    if (image === undefined) return;
     await pause(world, process);
+    if (image === undefined) continue;
     const known = world.oracle.listed(image.header.session);
     let pin: Awaited<ReturnType<Repository['pin']>>;
     try {
@@ -100,7 +97,7 @@ export const restore: Actor = async (world, process) => {
     }
     try {
       const difference = await differenceOf(repository, image, known.tree, world.pool, {
-        between: () => pause(world, process),
+        between: () => pause(world, process, 0.6),
       });
       if (difference !== undefined) throw new Violation(`${nameOf(known)} was restored, but ${difference}`);
       world.faults.count('images restored');
@@ -134,7 +131,7 @@ export const forget: Actor = async (world, process) => {
       for (const image of decided) if (image.forget === 'no') image.forget = 'tried';
       return legal.map((subject) => ({ kind: DecisionKind.forget, subject, until: 0, note: '' }));
     },
-    { snapshotAfter: SNAPSHOT_AFTER },
+    { snapshotAfter: world.snapshotAfter },
   );
   for (const image of decided) oracle.forgotten(image);
   world.faults.count('images forgotten', decided.length);
@@ -159,7 +156,7 @@ export const hold: Actor = async (world, process) => {
       const kind = isRelease ? DecisionKind.release : DecisionKind.hold;
       return isDecided ? [{ kind, subject, until: 0, note: '' }] : [];
     },
-    { snapshotAfter: SNAPSHOT_AFTER },
+    { snapshotAfter: world.snapshotAfter },
   );
   if (isDecided && !isRelease && known.hold === 'no') oracle.held(known);
 };
@@ -184,8 +181,8 @@ export function sessionOf({ header }: Pick<Image, 'header'>): string {
 }
 
 /** People and disks take their time. */
-export async function pause({ dice }: World, { clock }: SimulatedProcess): Promise<void> {
-  if (dice.chance(0.3)) await clock.sleep(dice.magnitude(10, 60 * 60_000));
+export async function pause({ dice }: World, { clock }: SimulatedProcess, chance = 0.3): Promise<void> {
+  if (dice.chance(chance)) await clock.sleep(dice.magnitude(10, 60 * 60_000));
 }
 
 /** Collects what no image uses. Some give up. */

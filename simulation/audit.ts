@@ -59,7 +59,10 @@ export async function checkNothingLeft(world: World, process: SimulatedProcess):
   const images = new Set(
     (await repository.images(damageIn(world))).map(({ header }) => hexOf(header.session)),
   );
-  void images;
+  // What a session left that died while it kept nothing goes with the next garbage.
+  for (const { name } of await listed(repository.store, 'sessions/'))
+    if (name.endsWith('.end') && !images.has(name.slice('sessions/'.length, -'.end'.length)))
+      throw new Violation(`${name} is left`);
   for (const prefix of ['condemned/', 'damaged/'])
     for (const { name } of await listed(repository.store, prefix)) throw new Violation(`${name} is left`);
   await repository.frames.refresh();

@@ -1,17 +1,19 @@
 /**
- * `npm run simulate -- [--seeds N] [--seed FIRST] [--mutant NAME | --mutants] [--trace]`: runs the repository
- * in simulated worlds, and tells what went wrong in them.
+ * `npm run simulate -- [--seeds N] [--seed FIRST] [--mutant NAME | --no-mutants] [--trace]`: runs the repository
+ * in simulated worlds, tells what went wrong in them, and how many worlds it takes to find each mutant out.
  */
 import { parseArgs } from 'node:util';
+import type { Mutant } from './mutant.ts';
 import { MUTANTS } from './mutants.ts';
-import { killerOf, type Outcome, simulate } from './simulate.ts';
+import { killerOf, simulate } from './simulate.ts';
 
 const { values } = parseArgs({
+  allowNegative: true,
   options: {
     seeds: { type: 'string', default: '200' },
     seed: { type: 'string', default: '1' },
     mutant: { type: 'string' },
-    mutants: { type: 'boolean', default: false },
+    mutants: { type: 'boolean', default: true },
     trace: { type: 'boolean', default: false },
   },
 });
@@ -22,54 +24,49 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-function tell({ seed, steps, violation }: Outcome): void {
-  print(`seed ${seed}, step ${steps}: ${violation!.message}`);
-  if (values.trace) for (const line of violation!.trace) print(`  ${line}`);
-}
-
-/** The violations. */
-async function runAll(): Promise<number> {
+/** The number of violations. */
+async function runSeeds(mutant: Mutant | undefined): Promise<number> {
   const counts = new Map<string, number>();
   const begun = performance.now();
   let steps = 0;
   let violations = 0;
   for (let seed = first; seed < first + seeds; seed++) {
-    const outcome = await simulate(seed, chosen);
+    const outcome = await simulate(seed, mutant);
     steps += outcome.steps;
     for (const [kind, count] of outcome.counts) counts.set(kind, (counts.get(kind) ?? 0) + count);
     if (outcome.violation === undefined) continue;
     violations++;
-    tell(outcome);
+    print(`seed ${seed}, step ${outcome.steps}: ${outcome.violation.message}`);
+    if (values.trace) for (const line of outcome.violation.trace) print(`  ${line}`);
   }
   const seconds = (performance.now() - begun) / 1000;
-  print(
-    `seeds ${seeds} (${(seeds / seconds).toFixed(0)} a second), steps ${steps}, violations ${violations}`,
-  );
-  for (const [kind, count] of [...counts].sort()) print(`  ${kind} ${count}`);
+  print(`seeds ${seeds} (${(seeds / seconds).toFixed(1)}/s), steps ${steps}, violations ${violations}`);
+  for (const [kind, count] of [...counts].sort()) print(`  ${kind}: ${count}`);
   return violations;
 }
 
-/** The mutants that nobody found out. */
+/** The number of mutants that nobody found out. */
 async function runMutants(): Promise<number> {
   let alive = 0;
   for (const mutant of MUTANTS) {
-    const outcome = await killerOf(mutant, first, seeds);
-    if (outcome === undefined) alive++;
+    const killer = await killerOf(mutant, first, seeds);
+    if (killer === undefined) alive++;
+    const [why] = killer?.violation?.message.split('\n') ?? [];
     print(
-      `${mutant.name}: ${outcome === undefined ? `lives after ${seeds} seeds` : `killed by seed ${outcome.seed}`}`,
+      `mutant "${mutant.name}": ${killer === undefined ? 'lives' : `killed by seed ${killer.seed}: ${why}`}`,
     );
-    if (outcome !== undefined) print(`  ${outcome.violation!.message.split('\n')[0]}`);
   }
   print(`mutants killed: ${MUTANTS.length - alive} of ${MUTANTS.length}`);
   return alive;
 }
 
-const chosen = MUTANTS.find(({ name }) => name === values.mutant);
-if (values.mutant !== undefined && chosen === undefined) {
-  print(`no mutant "${values.mutant}"; there are:\n${MUTANTS.map(({ name }) => `  ${name}`).join('\n')}`);
-  process.exitCode = 1;
-} else if (values.mutants) process.exitCode = (await runMutants()) > 0 ? 1 : 0;
-else {
-  const violations = await runAll();
-  process.exitCode = violations > 0 === (chosen === undefined) ? 1 : 0;
+if (values.mutant === undefined) {
+  const violations = await runSeeds(undefined);
+  const alive = values.mutants ? await runMutants() : 0;
+  process.exitCode = violations + alive > 0 ? 1 : 0;
+} else {
+  const mutant = MUTANTS.find(({ name }) => name === values.mutant);
+  if (mutant === undefined)
+    print(`no mutant "${values.mutant}"; there are:\n${MUTANTS.map(({ name }) => `  ${name}`).join('\n')}`);
+  process.exitCode = mutant === undefined || (await runSeeds(mutant)) === 0 ? 1 : 0;
 }

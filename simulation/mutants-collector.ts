@@ -102,13 +102,15 @@ export const COLLECTOR_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'old pack condemned before the new place is published',
-    rates: { kill: 2e-3 },
-    view: viewFor('collector', (store) => {
+    profile: 'churn',
+    view: viewFor('collector', (store, { dawdle }) => {
       const held = new HeldBack(store, /^(packs|index)\//);
       return viewOf(held.store, {
         async deleteDurably(names) {
           await store.deleteDurably(names);
-          if (names.some((name) => name.startsWith('packs/'))) await held.release();
+          if (!held.isHolding || !names.some((name) => name.startsWith('packs/'))) return;
+          await dawdle();
+          await held.release();
         },
       });
     }),
@@ -170,7 +172,7 @@ export const COLLECTOR_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a session goes before its .open does',
-    rates: { suspension: 3e-3 },
+    rates: { suspension: 1e-2 },
     profile: 'collecting',
     view: viewFor('collector', (store) =>
       viewOf(store, {

@@ -57,12 +57,14 @@ const writerMutants: readonly Mutant[] = [
   {
     name: 'writers read the condemned before they open',
     profile: 'churn',
-    view: viewFor('writer', (store) => {
+    view: viewFor('writer', (store, { dawdle }) => {
       const held = new HeldBack(store, /^sessions\/.*\.open$/);
       return viewOf(held.store, {
         async *list(prefix) {
           yield* held.store.list(prefix);
-          if (prefix === 'packs/') await held.release();
+          if (prefix !== 'packs/' || !held.isHolding) return;
+          await dawdle();
+          await held.release();
         },
       });
     }),

@@ -26,6 +26,8 @@ export class World {
   readonly datasets: number;
   /** A bit was turned over, and has not been healed: what is read may be damaged, and nothing else. */
   isDamaged = false;
+  /** So many records of the retention log are followed by a snapshot. */
+  readonly snapshotAfter: number;
   /** What the machine of each dataset remembers of the images that it made, by session. */
   readonly trackLogs = new Map<string, BuiltTree>();
   readonly mutant: Mutant | undefined;
@@ -37,6 +39,7 @@ export class World {
     this.scheduler = new Scheduler(dice, dice.magnitude(1, 3000));
     this.faults = new Faults(NO_FAULTS, dice);
     this.pool = rollPool(dice);
+    this.snapshotAfter = dice.pick([1, 4]);
     this.datasets = dice.between(1, 2);
     this.#credential = { kind: SlotKind.keyFile, secret: dice.bytes(32) };
     this.disk.makeFolder(STORE_ROOT);

@@ -10,7 +10,7 @@ import { ChunkPipeline, type CompressionMode } from '../chunk/mod.ts';
 import { decodeEntry, EntryType, type PathKey } from '../format/mod.ts';
 import { leavesInRange, lookUp, type NodeSource, type TreeRoot } from '../image/mod.ts';
 import { writablyMappedInodes } from '../os/mod.ts';
-import type { Image, Repository, WriteSession } from '../repository/mod.ts';
+import { type Image, isLoss, type Repository, type WriteSession } from '../repository/mod.ts';
 import { Assembler, type EntryChange } from './assemble.ts';
 import { ChunkGroup, type StoredCounts } from './chunk-group.ts';
 import { Decider, WAITING_MAX } from './decide.ts';
@@ -344,7 +344,7 @@ export async function unlessLost<T>(read: () => Promise<T>): Promise<T | undefin
   try {
     return await read();
   } catch (error) {
-    if (!isEverfullError(error, 'damaged', 'object-missing', 'repository-newer')) throw error;
+    if (!isLoss(error) && !isEverfullError(error, 'repository-newer')) throw error;
     return undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { bytesFromHex, bytesOf, errnoOf, hexOf, isEverfullError } from '../base/mod.ts';
+import { bytesFromHex, bytesOf, errnoOf, hexOf } from '../base/mod.ts';
 import { type CompressionMode, encodeFrame } from '../chunk/mod.ts';
 import { digest, Sealer } from '../crypto/mod.ts';
 import {
@@ -11,7 +11,7 @@ import {
   pathOfKey,
 } from '../format/mod.ts';
 import { leavesInRange, type NodeSource, piecesInRange, type TreeRoot } from '../image/mod.ts';
-import type { Repository, WriteSession } from '../repository/mod.ts';
+import { isLoss, type Repository, type WriteSession } from '../repository/mod.ts';
 
 export interface HealOptions {
   readonly repository: Repository;
@@ -62,13 +62,15 @@ export async function heal(options: HealOptions): Promise<Healing> {
       }
     }
   } catch (error) {
-    if (!isEverfullError(error, 'damaged', 'object-missing')) throw error;
+    if (!isLoss(error)) throw error;
     return { healed: 0, lost: 0, broken: undefined };
   }
   const sealer = new Sealer(session.dataKey.key, session.dataKey.id);
   let healed = 0;
   for (const [name, found] of uses) {
     check();
+    // Files are read at once here, and heartbeats have to go on.
+    await new Promise((resolve) => setImmediate(resolve));
     const id = bytesFromHex(name);
     const plain = rebuilt(found);
     if (plain !== undefined && repository.secrets.chunkId(plain).equals(id)) {
@@ -109,7 +111,7 @@ async function findUses(
       else known.push(use);
     }
   } catch (error) {
-    if (!isEverfullError(error, 'damaged', 'object-missing')) throw error;
+    if (!isLoss(error)) throw error;
     return false;
   }
   return isWhole;

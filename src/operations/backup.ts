@@ -140,7 +140,8 @@ export async function backup(context: OperationContext, options: BackupOptions):
   // What is unchanged is an image that must exist for that.
   if (options.dryRun || (options.skipIfUnchanged && unchanged && (await repository.has(base)))) {
     tree.discard();
-    await session.abort({ keep: summary.chunksHealed > 0 });
+    // What was damaged, and was made again on the way, is worth keeping.
+    await session.abort({ keep: session.damaged.size > 0 });
     return counter.finish(session, clock.now(), (clock.monotonic() - startedAt) / 1000, undefined, stages);
   }
   try {
@@ -166,6 +167,7 @@ export async function backup(context: OperationContext, options: BackupOptions):
     );
   } catch (error) {
     tree.discard();
+    await session.abort({ keep: false }).catch(() => {});
     throw error;
   }
 }

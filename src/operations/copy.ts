@@ -127,22 +127,28 @@ class Copier {
         return { pair: near, session: await this.#openSession(dataset, near.copy) };
       });
       const session = before?.session ?? (await this.#openSession(dataset, undefined));
-      const { root, counts } = await this.#capture(image, dataset, session, before?.pair);
-      // The body says how much was stored, so all of it is stored before.
-      await session.flush();
-      await session.commit({
-        endpoint: await repository.endpoint(host),
-        kind: image.header.kind,
-        root,
-        body: {
-          ...image.body,
-          base: base?.id ?? Buffer.alloc(ID_BYTES),
-          original: image.id,
-          bytesAdded: counts.bytesAdded + session.nodeBytes,
-          bytesAddedStored: session.bytesStored,
-        },
-        committed: image.committed,
-      });
+      try {
+        const { root, counts } = await this.#capture(image, dataset, session, before?.pair);
+        // The body says how much was stored, so all of it is stored before.
+        await session.flush();
+        await session.commit({
+          endpoint: await repository.endpoint(host),
+          kind: image.header.kind,
+          root,
+          body: {
+            ...image.body,
+            base: base?.id ?? Buffer.alloc(ID_BYTES),
+            original: image.id,
+            bytesAdded: counts.bytesAdded + session.nodeBytes,
+            bytesAddedStored: session.bytesStored,
+          },
+          committed: image.committed,
+        });
+      } catch (error) {
+        // The error that ended the work is the one to tell of, whatever happens while the session is ended.
+        await session.abort({ keep: true }).catch(() => {});
+        throw error;
+      }
       return await repository.image(session.id);
     } finally {
       for (const pin of pins) await pin.close();
@@ -154,30 +160,24 @@ class Copier {
     return repository.openSession(dataset, { compression: this.#options.compression, clock, base });
   }
 
-  async #capture(image: Image, dataset: Uint8Array, session: WriteSession, near: Pair | undefined) {
+  #capture(image: Image, dataset: Uint8Array, session: WriteSession, near: Pair | undefined) {
     const { repository, signal } = this.#context;
     const { compression, threads } = this.#options;
-    try {
-      return await captureImage({
-        repository,
-        session,
-        source: this.#sources,
-        root: indexRootOf(image),
-        before: near && { from: indexRootOf(near.image), to: indexRootOf(near.copy) },
-        related: this.#related(dataset).map(indexRootOf),
-        compression,
-        threads,
-        signal,
-        entry: (key, entry) => this.#entry(key, entry),
-        read: (bytes) => {
-          this.#bytes += bytes;
-        },
-      });
-    } catch (error) {
-      // The error that ended the work is the one to tell of, whatever happens while the session is ended.
-      await session.abort({ keep: true }).catch(() => {});
-      throw error;
-    }
+    return captureImage({
+      repository,
+      session,
+      source: this.#sources,
+      root: indexRootOf(image),
+      before: near && { from: indexRootOf(near.image), to: indexRootOf(near.copy) },
+      related: this.#related(dataset).map(indexRootOf),
+      compression,
+      threads,
+      signal,
+      entry: (key, entry) => this.#entry(key, entry),
+      read: (bytes) => {
+        this.#bytes += bytes;
+      },
+    });
   }
 
   /** Where files of a dataset may be found that has no copy yet: its newest image, else that of every other. */

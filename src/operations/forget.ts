@@ -106,6 +106,9 @@ function named(
   }));
 }
 
+/** An image that was committed later than this from now says nothing of how old others are. */
+const CLOCKS_APART_MS = 3_600_000;
+
 function ruled(
   all: readonly Image[],
   state: RetentionState,
@@ -118,8 +121,15 @@ function ruled(
   const last = lastOfDatasets(all);
   const now = clock.now();
   return groupsOf(among, groupBy).map((group) => {
-    const candidates = group.images.map((image) => ({ image, time: image.committed, tags: image.body.tags }));
-    const keep: KeptImage[] = [];
+    // Of two that stand for the same time the one that took the other's place comes first.
+    const images = group.images.toSorted((a, b) => b.header.sequence - a.header.sequence);
+    const isFuture = ({ committed }: Image) => committed > now + CLOCKS_APART_MS;
+    const candidates = images
+      .filter((image) => !isFuture(image))
+      .map((image) => ({ image, time: image.committed, tags: image.body.tags }));
+    const keep: KeptImage[] = images
+      .filter(isFuture)
+      .map((image) => ({ image, reasons: ['from a clock that is ahead'] }));
     const remove: Image[] = [];
     for (const { image: candidate, reasons } of applyPolicy(candidates, policy)) {
       const { image } = candidate;

@@ -126,8 +126,8 @@ class Repair {
     const plan = { image: this.#image, lost: planned.lost, isAnyLeft: planned.files + planned.folders > 0 };
     if (this.#options.dryRun || !plan.isAnyLeft || plan.lost.length === 0)
       return { ...plan, repairedAs: undefined, isForgotten: false };
-    const repairedAs = (await this.#madeBefore()) ?? (await this.#make());
-    return { ...plan, repairedAs, isForgotten: await this.#forget(repairedAs) };
+    const repairedAs = (await this.#madeBefore(planned)) ?? (await this.#make(planned));
+    return { ...plan, repairedAs: repairedAs.id, isForgotten: await this.#forget(repairedAs) };
   }
 
   #rebuilt(sink: Parameters<typeof rebuildIndex>[1]['sink'], room = async () => {}): Promise<Rebuilt> {
@@ -145,13 +145,19 @@ class Repair {
   }
 
   /** The image that an earlier repair made of this one, which was held, or which it had no time to forget. */
-  async #madeBefore(): Promise<Uint8Array | undefined> {
+  async #madeBefore({ root }: Rebuilt): Promise<Made | undefined> {
     const images = await selectImages(this.#context);
     const tag = byteStringFromText(REPAIRED_TAG);
-    return images.find(({ body }) => equalBytes(body.base, this.#image.id) && body.tags.includes(tag))?.id;
+    const made = images.find(
+      ({ body, header }) =>
+        equalBytes(body.original, this.#image.id) &&
+        body.tags.includes(tag) &&
+        equalBytes(header.indexRoot, root.root),
+    );
+    return made && { id: made.id, session: made.header.session };
   }
 
-  async #make(): Promise<Uint8Array> {
+  async #make(planned: Rebuilt): Promise<Made> {
     const { header, body, committed } = this.#image;
     const started = this.#clock.now();
     const session = await this.#repository.openSession(header.dataset, {
@@ -164,6 +170,12 @@ class Repair {
         (node) => session.addNode(node),
         () => session.room(),
       );
+      if (!equalBytes(rebuilt.root.root, planned.root.root))
+        throw new EverfullError(
+          'damaged',
+          `Could not repair image ${shortId(this.#image.id)}: what can be read of it changed meanwhile`,
+          { advice: 'Run the repair again.' },
+        );
       await session.flush();
       const made = await session.commit({
         endpoint: await this.#repository.endpoint(body.host),
@@ -173,7 +185,7 @@ class Repair {
         // It stands for the same time as the one whose place it takes.
         committed,
       });
-      return made.id;
+      return { id: made.id, session: session.id };
     } catch (error) {
       // The error that ended the work is the one to tell of.
       await session.abort({ keep: false }).catch(() => {});
@@ -213,19 +225,27 @@ class Repair {
   }
 
   /** Whether the old image is forgotten: a hold or a lock stands above a repair. */
-  async #forget(repairedAs: Uint8Array): Promise<boolean> {
+  async #forget(repairedAs: Made): Promise<boolean> {
     const { session, dataset } = this.#image.header;
     const state = await decideRetention(this.#repository.store, this.#clock, (before) => {
       const now = this.#clock.now();
       const stays =
         before.isForgotten(session) ||
+        // Somebody forgot the repaired one meanwhile: then this one is all that is left.
+        before.isForgotten(repairedAs.session) ||
         before.hold(session, now) !== undefined ||
         before.lock(dataset, now) > 0;
-      const note = byteStringFromText(`repaired as ${shortId(repairedAs)}`);
+      const note = byteStringFromText(`repaired as ${shortId(repairedAs.id)}`);
       return stays ? [] : [{ kind: DecisionKind.forget, subject: session, until: 0, note }];
     });
     return state.isForgotten(session);
   }
+}
+
+/** An image that a repair made. */
+interface Made {
+  readonly id: Uint8Array;
+  readonly session: Uint8Array;
 }
 
 const WARNINGS_MAX = 1000;

@@ -17,10 +17,10 @@ export interface RepairOptions {
 
 /** Makes the index say what the packs say. */
 export function repairIndex(
-  { store, signal }: StoreContext,
+  { store, clock, signal }: StoreContext,
   { dryRun }: RepairOptions,
 ): Promise<IndexRepair> {
-  return repairIndexOf(store, { dryRun, checkpoint: () => throwIfInterrupted(signal) });
+  return repairIndexOf(store, { clock, dryRun, checkpoint: () => throwIfInterrupted(signal) });
 }
 
 /**

@@ -36,27 +36,36 @@ export async function replaceImage(
   const { store } = repository;
   if (!keepOriginal) checkMayChange(await readRetention(store), image, clock.now());
   const session = await repository.openSession(image.header.dataset, { compression, clock, base: image });
-  let built: Awaited<ReturnType<ReplaceOptions['build']>>;
   try {
-    built = await build(session);
+    const built = await build(session);
+    await session.commit({
+      endpoint: await repository.endpoint(image.body.host),
+      kind: image.header.kind,
+      ...built,
+      committed: image.committed,
+    });
   } catch (error) {
     // The error that ended the work is the one to tell of, whatever happens while the session is ended.
     await session.abort({ keep: false }).catch(() => {});
     throw error;
   }
-  await session.commit({
-    endpoint: await repository.endpoint(image.body.host),
-    kind: image.header.kind,
-    ...built,
-    committed: image.committed,
-  });
   if (!keepOriginal)
     await decideRetention(store, clock, (state) => {
       if (state.isForgotten(image.header.session)) return [];
+      if (state.isForgotten(session.id)) throw goneMeanwhile(image);
       checkMayChange(state, image, clock.now());
       return [{ kind: DecisionKind.forget, subject: image.header.session, until: 0, note: '' }];
     });
   return repository.image(session.id);
+}
+
+/** Where somebody forgot the new image at once, the old one is all that is left. */
+function goneMeanwhile(image: Image): EverfullError {
+  return new EverfullError(
+    'image-missing',
+    `Could not put another image in the place of ${shortId(image.id)}: it was forgotten as soon as it was made`,
+    { advice: 'The image is as it was. Run the command again.' },
+  );
 }
 
 /** Throws 'retention' where an image is held or locked: another in its place would not be. */

@@ -7,7 +7,6 @@ import {
   PACK_ROW_BYTES,
 } from '../format/mod.ts';
 import type { ChunkIndex } from './chunk-index.ts';
-import type { BitSet } from './collect-mark.ts';
 import type { DamagedFrames } from './damaged.ts';
 
 /** What is done with a pack. */
@@ -58,7 +57,11 @@ const SHORT_MAX = 8;
  * Gives each live frame one place that counts: sound, in no condemned list, of the least pack name. Then
  * chooses the packs whose live frames are worth a copy, so that the rest can go.
  */
-export function choosePlaces(index: ChunkIndex, live: BitSet, options: ChooseOptions): Choice {
+export function choosePlaces(
+  index: ChunkIndex,
+  live: { has(row: number): boolean },
+  options: ChooseOptions,
+): Choice {
   const { damaged } = options;
   const uses = usesOf(index, options);
   const stranded: number[] = [];

@@ -1,9 +1,10 @@
-import { EverfullError, hexOf, isEverfullError } from '../base/mod.ts';
+import { EverfullError, hexOf } from '../base/mod.ts';
 import { expand } from '../chunk/mod.ts';
 import { decodeContentNode, decodeFrame, FrameKind } from '../format/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
 import type { ChunkIndex } from './chunk-index.ts';
 import { soundFrames } from './pack-reader.ts';
+import { isLoss } from './pack-reading.ts';
 
 /** A set of small numbers that grows by itself: one bit each. */
 export class BitSet {
@@ -40,6 +41,8 @@ export class Marker {
   #isTolerant = false;
   /** The first row, in the index, of each frame that is live. */
   readonly live = new BitSet();
+  /** Of what need not be whole: below some of it nobody could look, so what is in it counts as not visited. */
+  readonly #loose = new BitSet();
   /** Chunks that are live and in no pack: images that use them have lost them already. */
   readonly lost = new Set<string>();
 
@@ -67,12 +70,20 @@ export class Marker {
     }
   }
 
+  /** Whether the frame of a first row is in use. */
+  has(row: number): boolean {
+    return this.live.has(row) || this.#loose.has(row);
+  }
+
   #reach(id: Uint8Array, isNode: boolean, nodes: number[]): void {
     const row = this.#index.firstRow(id);
     if (row < 0) {
       if (isNode && !this.#isTolerant) throw missing(id);
       this.lost.add(hexOf(id));
-    } else if (this.live.add(row) && this.#index.place(row).kind !== FrameKind.chunk) nodes.push(row);
+    } else if (!(this.#isTolerant && this.live.has(row))) {
+      const isNew = (this.#isTolerant ? this.#loose : this.live).add(row);
+      if (isNew && this.#index.kindOf(row) !== FrameKind.chunk) nodes.push(row);
+    }
   }
 
   /** Reads nodes, at the first of their places where they are sound. */
@@ -97,7 +108,7 @@ export class Marker {
             places.delete(hexOf(frame.row.id));
           }
         } catch (error) {
-          if (!isEverfullError(error, 'damaged', 'object-missing')) throw error;
+          if (!isLoss(error)) throw error;
           for (const id of [...places.keys()]) failed(Buffer.from(id, 'hex'), error);
         }
       }

@@ -20,6 +20,7 @@ import { readDamaged, readDamageLists } from './damaged.ts';
 import {
   CONFIG,
   condemnedName,
+  INDEX_PREFIX,
   packName,
   segmentName,
   sessionBeatName,
@@ -119,8 +120,9 @@ class Run {
     const condemned = condemnedOf(choice);
     this.#report(choice, condemned);
     if (dryRun) return this.#summary;
-    await this.#nameUnnamed(condemned);
+    await this.#nameUnnamed(choice, condemned);
     if (condemned.length > 0 || roots.dead.length > 0) await this.#collect(choice, condemned, roots.dead);
+    await this.#dropSegments();
     await this.#dropLists();
     return this.#summary;
   }
@@ -151,11 +153,28 @@ class Run {
     const { dead } = await this.#mark({ durable: true });
     const doomed = await this.#spare(condemned);
     const were = new Set(wereDead);
+    await this.#makeEndsDurable(dead.filter((session) => !were.has(session)));
     await this.#delete(
       doomed,
       dead.filter((session) => were.has(session)),
     );
     await store.delete(list);
+  }
+
+  /**
+   * What was taken for ended must have ended for good, whoever put that: a power cut must not leave a session
+   * that can commit although its packs are gone. Of those that ended before the first mark `.open` goes.
+   */
+  async #makeEndsDurable(sessions: readonly string[]): Promise<void> {
+    for (const session of sessions) {
+      const name = sessionEndName(Buffer.from(session, 'hex'));
+      try {
+        // That it exists is a durable answer.
+        await this.#store.putIfAbsent(name, [await this.#store.get(name, { limit: RECORD_BYTES_MAX })]);
+      } catch (error) {
+        if (!isEverfullError(error, 'object-exists', 'object-missing')) throw error;
+      }
+    }
   }
 
   /** Marks what is live now, on top of what was marked before. */
@@ -176,7 +195,7 @@ class Run {
     const lists = await readCondemned(this.#store);
     const damaged = await readDamaged(this.#store);
     const there = await listPacks(this.#store);
-    return choosePlaces(this.#index, this.#marker.live, {
+    return choosePlaces(this.#index, this.#marker, {
       there,
       condemned: packsOf(lists),
       damaged,
@@ -268,9 +287,8 @@ class Run {
     const isThere = packs.map(({ name }) => there.has(hexOf(name)));
     const isKept = packs.map(({ name }, number) => isThere[number] && !lists.has(hexOf(name)));
     const spared = new Set<number>();
-    const { live } = this.#marker;
     for (let first = 0; first < this.#index.frames; first++) {
-      if (!live.has(first)) continue;
+      if (!this.#marker.has(first)) continue;
       let isSafe = false;
       const rows: number[] = [];
       for (let row = first; row >= 0 && !isSafe; row = this.#index.nextRow(row)) {
@@ -312,10 +330,11 @@ class Run {
    * A run that died between a pack and its segment left a pack that is found by its table alone. What is in
    * use must not hang on that.
    */
-  async #nameUnnamed(condemned: readonly PackUse[]): Promise<void> {
-    const doomed = new Set(condemned.map(({ name }) => name));
+  async #nameUnnamed({ uses }: Choice, condemned: readonly PackUse[]): Promise<void> {
+    const doomed = new Set(condemned);
+    const stay = new Set(uses.filter((use) => !use.isCondemned && !doomed.has(use)).map(({ name }) => name));
     for (const { pack, rows } of this.#index.unnamed) {
-      if (doomed.has(hexOf(pack.name))) continue;
+      if (!stay.has(hexOf(pack.name))) continue;
       try {
         await this.#store.putIfAbsent(segmentName(pack.name), [encodeSegment(pack, rows)]);
       } catch (error) {
@@ -323,6 +342,25 @@ class Run {
         if (!isEverfullError(error, 'object-exists')) throw error;
       }
     }
+  }
+
+  /**
+   * A writer that was suspended between a pack and its segment may have put the segment after the pack was
+   * collected. One that names what images lack stays: it is all that is known of it.
+   */
+  async #dropSegments(): Promise<void> {
+    const segments = new Set<string>();
+    for await (const { name } of this.#store.list(INDEX_PREFIX)) segments.add(name);
+    const there = await listPacks(this.#store);
+    const { packs } = this.#index;
+    const gone = packs.map(({ name }) => !there.has(hexOf(name)) && segments.has(segmentName(name)));
+    if (!gone.includes(true)) return;
+    for (let row = 0; row < this.#index.frames; row++) {
+      const number = this.#index.packOf(row);
+      if (gone[number] && this.#isLost(this.#index.place(row).id)) gone[number] = false;
+    }
+    const names = packs.filter((_, number) => gone[number]).map(({ name }) => segmentName(name));
+    await this.#store.deleteDurably(names);
   }
 
   /** Lists of runs that died, and records of damage, go when all that they name is gone for good. */
@@ -345,7 +383,7 @@ class Run {
   #isLost(id: Uint8Array): boolean {
     const row = this.#index.firstRow(id);
     if (row < 0) return this.#marker.lost.has(hexOf(id));
-    return this.#marker.live.has(row) && this.#index.find(id) === undefined;
+    return this.#marker.has(row) && this.#index.find(id) === undefined;
   }
 }
 

@@ -1,11 +1,11 @@
-import { bufferOf, EverfullError, hexOf, isEverfullError } from '../base/mod.ts';
+import { bufferOf, EverfullError, hexOf } from '../base/mod.ts';
 import type { OpenedFrame } from '../chunk/mod.ts';
 import { decodeFrame, FRAME_BYTES_MAX, FrameKind } from '../format/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
 import { ByteCache } from './byte-cache.ts';
 import type { ChunkIndex, FramePlace } from './chunk-index.ts';
 import { packName } from './names.ts';
-import { isDamage } from './pack-reading.ts';
+import { isLoss } from './pack-reading.ts';
 
 const NODE_CACHE_BYTES = 32 * 1024 * 1024;
 const NODE_WINDOW_BYTES = 256 * 1024;
@@ -74,7 +74,7 @@ export class FrameReader {
         try {
           return await use(await this.#stored(place));
         } catch (failure) {
-          if (!isEverfullError(failure, 'object-missing') && !isDamage(failure)) throw failure;
+          if (!isLoss(failure)) throw failure;
           error = failure;
           isStale ||= failure.code === 'object-missing';
         }

@@ -34,6 +34,7 @@ export {
   slotName,
 } from './names.ts';
 export { readConfig } from './opening.ts';
+export { isLoss } from './pack-reading.ts';
 export { ReadSession } from './read-session.ts';
 export { type Fault, type IndexRepair, repairIndex } from './repair-index.ts';
 export { type PackRepair, repairPacks } from './repair-packs.ts';

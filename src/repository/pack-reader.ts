@@ -4,6 +4,7 @@ import type { PackRow, TablePack } from '../format/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
 import { readPackTable } from './chunk-index.ts';
 import { packName } from './names.ts';
+import { orDamage } from './pack-reading.ts';
 
 /** A run of frames that lie close together is read at once, up to so many bytes, with gaps up to so many. */
 const RUN_BYTES_MAX = 4 * 1024 * 1024;
@@ -45,10 +46,17 @@ export async function* soundFrames(
   for (const run of runsOf(found)) {
     const start = run[0].offset;
     const end = run.at(-1)!.offset + run.at(-1)!.length;
-    const bytes = bufferOf(await store.get(name, { range: { offset: start, length: end - start } }));
+    const read = async (offset: number, length: number) =>
+      bufferOf(await store.get(name, { range: { offset, length } }));
+    const bytes = await orDamage(() => read(start, end - start));
     for (const row of run) {
-      const frame = bytes.subarray(row.offset - start, row.offset - start + row.length);
-      if (equalBytes(digest(frame), row.digest)) yield { row, bytes: frame };
+      // A bad sector in the run spoils no other frame of it.
+      const frame =
+        bytes instanceof EverfullError
+          ? await orDamage(() => read(row.offset, row.length))
+          : bytes.subarray(row.offset - start, row.offset - start + row.length);
+      if (frame instanceof EverfullError) yield { row, error: frame };
+      else if (equalBytes(digest(frame), row.digest)) yield { row, bytes: frame };
       else yield { row, error: unsound(row.id, name, 'it does not match its digest') };
     }
   }

@@ -154,6 +154,11 @@ export async function orDamage<T>(work: () => T | Promise<T>): Promise<T | Everf
   }
 }
 
+/** Whether stored bytes are gone, or not what was written: others may have them, trying again will not help. */
+export function isLoss(error: unknown): error is EverfullError {
+  return isDamage(error) || isEverfullError(error, 'object-missing');
+}
+
 /** A store that cannot be reached, or refuses access, says nothing about the bytes in it; a disk with EIO does. */
 export function isDamage(error: unknown): error is EverfullError {
   return (

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { isEverfullError } from '../base/mod.ts';
+import { isEverfullError, systemClock } from '../base/mod.ts';
 import { digest } from '../crypto/mod.ts';
 import {
   encodeSegmentRows,
@@ -37,7 +37,7 @@ describe('repairIndex()', () => {
     return new Map([...objects].map(([name, bytes]) => [name, Buffer.from(bytes)]));
   }
 
-  const run = (dryRun = false) => repairIndex(store, { dryRun, checkpoint: () => {} });
+  const run = (dryRun = false) => repairIndex(store, { clock: systemClock, dryRun, checkpoint: () => {} });
 
   /** Repairs, after a dry run that may change nothing, and wants the index to be what it was. */
   async function repaired() {

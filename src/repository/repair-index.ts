@@ -1,15 +1,16 @@
-import { EverfullError, hexOf, isEverfullError } from '../base/mod.ts';
+import { type Clock, EverfullError, hexOf, isEverfullError } from '../base/mod.ts';
 import { findRow, type PackRow, SEGMENT_ROW_BYTES, type TablePack } from '../format/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
 import { eachAtOnce, encodeSegment, readPackTable } from './chunk-index.ts';
 import { listPacks } from './condemned.ts';
-import { readDamaged } from './damaged.ts';
+import { type PlacedFrame, readDamaged, recordDamaged } from './damaged.ts';
 import { packName, segmentName } from './names.ts';
 import { exists } from './opening.ts';
 import { isDamage, orDamage } from './pack-reading.ts';
 import { rowsOf, type Segment, segmentsOf } from './segments.ts';
 
 export interface IndexRepairOptions {
+  readonly clock: Clock;
   /** Says what would be done, and changes nothing. */
   readonly dryRun: boolean;
   /** Throws to end the work; everything is whole then. */
@@ -40,20 +41,23 @@ export interface IndexRepair {
  */
 export async function repairIndex(
   store: ObjectStore,
-  { dryRun, checkpoint }: IndexRepairOptions,
+  { clock, dryRun, checkpoint }: IndexRepairOptions,
 ): Promise<IndexRepair> {
   const there = await listPacks(store);
   const tables = new PackTables(store, there);
   const covered = new Set<string>();
   const wrong: Fault[] = [];
+  const gone: PlacedFrame[] = [];
   let segments = 0;
   await segmentsOf(store, {
     onSegment: async (segment) => {
       checkpoint();
       segments++;
       const error = await tables.problemOf(segment);
-      if (error !== undefined) wrong.push({ object: segment.name, error });
-      else for (const { name } of segment.packs) covered.add(hexOf(name));
+      if (error !== undefined) {
+        wrong.push({ object: segment.name, error });
+        gone.push(...framesGone(segment, there));
+      } else for (const { name } of segment.packs) covered.add(hexOf(name));
     },
     onError: (object, error) => {
       // What a newer version wrote, or what cannot be reached, is not wrong.
@@ -90,6 +94,8 @@ export async function repairIndex(
       await putUnlessThere(store, name, bytes);
       occupied.delete(name);
     }
+    // A segment may be all that is known of a pack that is gone: who lacks its frames must learn of it.
+    await recordDamaged(store, clock, await readDamaged(store, () => {}), gone);
     for (const object of occupied) await store.delete(object);
   }
   const byObject = (a: Fault, b: Fault) => (a.object < b.object ? -1 : 1);
@@ -100,6 +106,15 @@ export async function repairIndex(
     uncovered: uncovered.sort(),
     unreadable: unreadable.sort(byObject),
   };
+}
+
+/** What a segment names in packs that are gone. */
+function framesGone(segment: Segment, there: ReadonlyMap<string, TablePack>): PlacedFrame[] {
+  return segment.packs.flatMap(({ name }, number) =>
+    there.has(hexOf(name))
+      ? []
+      : [...rowsOf(segment, number)].map(({ id }) => ({ id: Buffer.from(id), pack: Buffer.from(name) })),
+  );
 }
 
 /** The backup that wrote the pack may be publishing its segment just now. */

@@ -63,6 +63,7 @@ import {
   readConfig,
   type SlotOptions,
 } from './opening.ts';
+import { isLoss } from './pack-reading.ts';
 import { ReadSession } from './read-session.ts';
 import type { RetentionState } from './retention.ts';
 import { readRetention } from './retention-log.ts';
@@ -85,8 +86,10 @@ export interface Damage {
 /** By the name of its end record, the image of each session that has ended; undefined for a session without one. */
 export type KnownImages = Map<string, Image | undefined>;
 
-/** What is told of as damage of one object, while the rest goes on. */
-const UNREADABLE = ['damaged', 'forged', 'object-missing', 'repository-newer'] as const;
+/** Whether it is told of as damage of one object, while the rest goes on. */
+function isUnreadable(error: unknown): error is EverfullError {
+  return isLoss(error) || isEverfullError(error, 'repository-newer');
+}
 
 /** An open repository: the truth in a store, and the keys to read it. */
 export class Repository implements SessionHost {
@@ -291,7 +294,7 @@ export class Repository implements SessionHost {
       const bytes = await this.store.get(manifestName(dataset, sequence), { limit: RECORD_BYTES_MAX });
       return { sequence, id: digest(manifestRecord.decode(bytes, digest).header) };
     } catch (error) {
-      if (!isEverfullError(error, 'damaged')) throw error;
+      if (!isLoss(error)) throw error;
     }
     let id: Buffer = Buffer.alloc(ID_BYTES);
     await eachAtOnce(await this.#ends(() => {}), async (name) => {
@@ -300,7 +303,7 @@ export class Repository implements SessionHost {
         const isOfIt = end.sequence === sequence && equalBytes(end.dataset, dataset);
         if (isOfIt && end.state === SESSION_COMMITTED) id = Buffer.from(end.image);
       } catch (error) {
-        if (!isEverfullError(error, ...UNREADABLE)) throw error;
+        if (!isUnreadable(error)) throw error;
       }
     });
     return { sequence, id };
@@ -325,7 +328,7 @@ export class Repository implements SessionHost {
         // One that stands for another may be older than those before it.
         if (image.body.original.every((byte) => byte === 0)) return newest;
       } catch (error) {
-        if (!isEverfullError(error, ...UNREADABLE)) throw error;
+        if (!isUnreadable(error)) throw error;
         onDamage({ object: manifestName(dataset, sequence), error });
       }
     }
@@ -353,7 +356,7 @@ export class Repository implements SessionHost {
     try {
       return await readRetention(this.store);
     } catch (error) {
-      if (!isEverfullError(error, ...UNREADABLE)) throw error;
+      if (!isUnreadable(error)) throw error;
       onDamage({ object: RETENTION_PREFIX, error });
       return { isForgotten: () => false };
     }
@@ -396,7 +399,7 @@ export class Repository implements SessionHost {
               : undefined,
           );
         } catch (error) {
-          if (!isEverfullError(error, ...UNREADABLE)) throw error;
+          if (!isUnreadable(error)) throw error;
           onDamage({ object: end === undefined ? name : manifestName(end.dataset, end.sequence), error });
         }
       },

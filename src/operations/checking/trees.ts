@@ -37,6 +37,7 @@ const NODES_AHEAD = 8;
 export class TreeCheck {
   readonly #repository: Repository;
   readonly #losses: FrameLosses;
+  readonly #isLoss: (error: EverfullError) => boolean;
   readonly #checkpoint: () => void;
   /** What was claimed of each node that was visited. */
   readonly #visited = new IdTable();
@@ -46,10 +47,17 @@ export class TreeCheck {
   #lastPack: Uint8Array | undefined;
 
   /** @param checkpoint called now and then; throws to end the walk */
-  constructor(repository: Repository, losses: FrameLosses, checkpoint: () => void) {
+  /** @param isLoss which errors say that a node is lost; any other ends the walk */
+  constructor(
+    repository: Repository,
+    losses: FrameLosses,
+    checkpoint: () => void,
+    isLoss: (error: EverfullError) => boolean = ({ code }) => code !== 'interrupted',
+  ) {
     this.#repository = repository;
     this.#losses = losses;
     this.#checkpoint = checkpoint;
+    this.#isLoss = isLoss;
   }
 
   get nodes(): number {
@@ -183,7 +191,7 @@ export class TreeCheck {
       if (why !== undefined) throw damaged(ref, why);
       return node;
     } catch (error) {
-      if (!isEverfullError(error) || error.code === 'interrupted') throw error;
+      if (!isEverfullError(error) || !this.#isLoss(error)) throw error;
       this.#lose(root, error);
       return undefined;
     }

@@ -1,7 +1,7 @@
-import { hexOf, isEverfullError } from '../../base/mod.ts';
+import { hexOf } from '../../base/mod.ts';
 import type { Content, Piece } from '../../format/mod.ts';
 import type { TreeRoot } from '../../image/mod.ts';
-import { type DamagedFrames, type Repository, readDamaged } from '../../repository/mod.ts';
+import { type DamagedFrames, isLoss, type Repository, readDamaged } from '../../repository/mod.ts';
 import { FrameLosses, TreeCheck } from '../checking/mod.ts';
 
 /**
@@ -16,7 +16,7 @@ export class ImageLosses {
   private constructor(repository: Repository, losses: FrameLosses, checkpoint: () => void) {
     this.#repository = repository;
     this.#losses = losses;
-    this.#trees = new TreeCheck(repository, losses, checkpoint);
+    this.#trees = new TreeCheck(repository, losses, checkpoint, isLoss);
   }
 
   /** @param checkpoint called now and then; throws to end the work */
@@ -65,7 +65,8 @@ async function tryFrame(
   try {
     await repository.frame(first.kind, id);
   } catch (error) {
-    if (!isEverfullError(error) || error.code === 'interrupted') throw error;
+    // A store that cannot be reached has lost nothing.
+    if (!isLoss(error)) throw error;
     losses.loseFrame(id, hexOf(first.pack), error);
   }
 }

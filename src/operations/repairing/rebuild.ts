@@ -1,4 +1,4 @@
-import type { ByteString } from '../../base/mod.ts';
+import type { ByteString, EverfullError } from '../../base/mod.ts';
 import type { DomainSecrets } from '../../crypto/mod.ts';
 import {
   type Content,
@@ -13,6 +13,7 @@ import {
   pathOfKey,
 } from '../../format/mod.ts';
 import { type NodeSink, type NodeSource, TreeBuilder, type TreeRoot } from '../../image/mod.ts';
+import { isLoss } from '../../repository/mod.ts';
 import { soundPieces, walkIndex } from '../../restore/mod.ts';
 import { ContentPieces } from './content-pieces.ts';
 import type { ImageLosses } from './image-losses.ts';
@@ -104,7 +105,7 @@ class Rebuild {
       this.#lost.push({ kind: 'attributes', path, entries: 1, bytesLost: 0, size: 0 });
       this.#hold({ key: pathKeyOf(path), entry: placeholder(), part: undefined });
     }
-    for await (const items of walkIndex(source, root, {}, { reverse: false, onLost: () => {} })) {
+    for await (const items of walkIndex(source, root, {}, { reverse: false, onLost: unlessLoss })) {
       await room();
       for (const item of items) {
         this.#release(item.key);
@@ -149,7 +150,8 @@ class Rebuild {
     const lost: number[] = [];
     let bytesLost = 0;
     let bytesThere = 0;
-    for await (const { position, length, piece } of soundPieces(source, content)) {
+    for await (const { position, length, piece, error } of soundPieces(source, content)) {
+      if (error !== undefined && !isLoss(error)) throw error;
       if (piece !== undefined && !losses.isLost(piece)) {
         if (keepPartial) pieces.add(piece);
         if (piece.chunk !== undefined) bytesThere += length;
@@ -220,4 +222,9 @@ interface Remains {
   /** Bytes of chunks that are there. */
   readonly bytesThere: number;
   readonly pieces: ContentPieces;
+}
+
+/** What is lost was told by the survey; what cannot be read for another reason may be whole. */
+function unlessLoss(_items: number, _key: ByteString, error: EverfullError): void {
+  if (!isLoss(error)) throw error;
 }

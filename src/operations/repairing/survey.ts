@@ -1,6 +1,7 @@
-import type { ByteString } from '../../base/mod.ts';
+import type { ByteString, EverfullError } from '../../base/mod.ts';
 import { ENTRY_ANCESTOR, type Entry, EntryType, pathOfKey } from '../../format/mod.ts';
 import type { NodeSource, TreeRoot } from '../../image/mod.ts';
+import { isLoss } from '../../repository/mod.ts';
 import { walkIndex } from '../../restore/mod.ts';
 
 /** Entries below a node that cannot be read. */
@@ -32,7 +33,8 @@ export async function surveyIndex(
   const needed = new Set<ByteString>();
   let prefix: ByteString | undefined;
   let open = 0;
-  const onLost = (items: number, key: ByteString) => {
+  const onLost = (items: number, key: ByteString, error: EverfullError) => {
+    if (!isLoss(error)) throw error;
     ranges.push({ items, from: pathOfKey(key), to: undefined });
   };
   for await (const items of walkIndex(source, root, {}, { reverse: false, onLost })) {
