@@ -187,7 +187,7 @@ export const COLLECTOR_MUTANTS: readonly Mutant[] = [
     calls: (calls, { role, dawdle }) => ({
       ...calls,
       async syncFolder(path) {
-        if (role === 'keeper') await dawdle();
+        if (role === 'keeper' && path.endsWith('/retention')) await dawdle();
         await calls.syncFolder(path);
       },
     }),

@@ -23,8 +23,8 @@ const diskMutants: readonly Mutant[] = [
   },
   {
     name: 'deletes not durable',
-    rates: POWER,
-    profile: 'churn',
+    rates: { ...POWER, powerCut: 5e-3 },
+    profile: 'forgetting',
     view: viewFor('collector', (store) =>
       viewOf(store, {
         async deleteDurably(names) {
@@ -51,6 +51,7 @@ const writerMutants: readonly Mutant[] = [
   },
   {
     name: 'writers ignore the condemned',
+    rates: { suspension: 5e-3 },
     profile: 'churn',
     view: viewFor('writer', (store) => hiding(store, /^condemned\//)),
   },
@@ -111,11 +112,12 @@ const readerMutants: readonly Mutant[] = [
     view: viewFor('reader', (store, { dawdle }) => {
       const held = new HeldBack(store, /\.read$/);
       return viewOf(held.store, {
-        async *list(prefix) {
-          yield* held.store.list(prefix);
-          if (prefix !== 'retention/' || !held.isHolding) return;
-          await dawdle();
-          await held.release();
+        async get(name, options) {
+          if (held.isHolding && name.startsWith('packs/')) {
+            await dawdle();
+            await held.release();
+          }
+          return held.store.get(name, options);
         },
       });
     }),

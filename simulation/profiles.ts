@@ -15,6 +15,7 @@ export const PROFILES = {
   /** What is stored is soon forgotten, and comes again. */
   churn: { backup: 6, restore: 0, forget: 4, hold: 0, prune: 6, verify: 0 },
   reading: { backup: 3, restore: 5, forget: 5, hold: 0, prune: 6, verify: 0 },
+  forgetting: { backup: 4, restore: 0, forget: 8, hold: 0, prune: 6, verify: 0 },
   collecting: { backup: 6, restore: 0, forget: 4, hold: 0, prune: 12, verify: 0 },
 } as const satisfies Record<string, Profile>;
 

@@ -52,7 +52,7 @@ export class World {
     const isAuditor = role === 'auditor';
     const faults = isAuditor ? new Faults(NO_FAULTS, this.dice) : this.faults;
     const ports = portsOf(this.disk, process, this.scheduler, faults, this.dice);
-    const dawdle = () => clock.sleep(this.dice.magnitude(1000, 30 * 60_000));
+    const dawdle = () => clock.sleep(this.dice.magnitude(60_000, 60 * 60_000));
     const program = { role, dawdle };
     const calls = isAuditor ? ports.calls : (this.mutant?.calls?.(ports.calls, program) ?? ports.calls);
     const folder = await openFolderStore(STORE_ROOT, { calls, reads: ports.reads, clock });

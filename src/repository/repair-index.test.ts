@@ -11,6 +11,7 @@ import {
 } from '../format/mod.ts';
 import { encodeSegment, readPackTable } from './chunk-index.ts';
 import { listPacks } from './condemned.ts';
+import { readDamaged } from './damaged.ts';
 import { damagedName, packName, segmentName } from './names.ts';
 import { repairIndex } from './repair-index.ts';
 import { addChunk, commitEmpty, makeRepository, openSession } from './testing/hand-made.ts';
@@ -110,6 +111,17 @@ describe('repairIndex()', () => {
       wrong.map(({ object }) => object),
       [segmentName(gone.name)],
     );
+  });
+
+  it('records what a segment that it deletes was the last to know of', async () => {
+    const gone = { name: Buffer.alloc(16, 5), bytes: 1000 };
+    const [row] = await readPackTable(store, packs[0]!);
+    const id = Buffer.alloc(32, 9);
+    store.objects.set(segmentName(gone.name), encodeSegment(gone, [{ ...row!, id }]));
+    await run();
+    const damaged = await readDamaged(store);
+    assert.equal(damaged.size, 1);
+    assert.ok(damaged.has(id, gone.name));
   });
 
   it('writes what is missing before it deletes a segment that stands for several packs, one of them gone', async () => {

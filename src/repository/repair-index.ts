@@ -1,7 +1,7 @@
 import { type Clock, EverfullError, hexOf, isEverfullError } from '../base/mod.ts';
 import { findRow, type PackRow, SEGMENT_ROW_BYTES, type TablePack } from '../format/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
-import { eachAtOnce, encodeSegment, readPackTable } from './chunk-index.ts';
+import { ChunkIndex, eachAtOnce, encodeSegment, readPackTable } from './chunk-index.ts';
 import { listPacks } from './condemned.ts';
 import { type PlacedFrame, readDamaged, recordDamaged } from './damaged.ts';
 import { packName, segmentName } from './names.ts';
@@ -95,7 +95,7 @@ export async function repairIndex(
       occupied.delete(name);
     }
     // A segment may be all that is known of a pack that is gone: who lacks its frames must learn of it.
-    await recordDamaged(store, clock, await readDamaged(store, () => {}), gone);
+    await recordDamaged(store, clock, await readDamaged(store, () => {}), await lostOf(store, gone));
     for (const object of occupied) await store.delete(object);
   }
   const byObject = (a: Fault, b: Fault) => (a.object < b.object ? -1 : 1);
@@ -115,6 +115,15 @@ function framesGone(segment: Segment, there: ReadonlyMap<string, TablePack>): Pl
       ? []
       : [...rowsOf(segment, number)].map(({ id }) => ({ id: Buffer.from(id), pack: Buffer.from(name) })),
   );
+}
+
+/** Those of some frames that no pack has. */
+async function lostOf(store: ObjectStore, frames: readonly PlacedFrame[]): Promise<PlacedFrame[]> {
+  if (frames.length === 0) return [];
+  const index = new ChunkIndex(store);
+  await index.load();
+  await index.recover();
+  return frames.filter(({ id }) => !index.has(id));
 }
 
 /** The backup that wrote the pack may be publishing its segment just now. */
