@@ -45,6 +45,8 @@ export class ChunkIndex {
   readonly #gone = new Set<number>();
   /** What was recorded by the last {@link load}. */
   #damaged: DamagedFrames | undefined;
+  /** Packs, by number, that a segment names: a pack is durable before its segment is begun. */
+  readonly #named = new Set<number>();
   /** Packs that no segment named, with their own tables. */
   readonly unnamed: { readonly pack: TablePack; readonly rows: readonly PackRow[] }[] = [];
   /** Segments whose rows are here, or which could not be read. */
@@ -99,7 +101,7 @@ export class ChunkIndex {
     await eachAtOnce(unnamed, async (pack) => {
       try {
         const rows = await readPackTable(this.#store, pack);
-        this.addPack(pack, rows);
+        this.#addRows(pack, rows);
         this.unnamed.push({ pack, rows });
       } catch (error) {
         if (!isEverfullError(error, 'damaged', 'object-missing', 'repository-newer')) throw error;
@@ -114,16 +116,24 @@ export class ChunkIndex {
 
   #addTable(packs: readonly TablePack[], rows: Buffer): void {
     const numbers = packs.map((pack) => this.#packNumber(pack));
+    for (const number of numbers) this.#named.add(number);
     for (let row = 0; row * SEGMENT_ROW_BYTES < rows.length; row++) {
       const { id, pack, offset, length, kind } = decodeSegmentRow(rows, row);
       if (pack < numbers.length) this.#add(id, numbers[pack], offset, length, kind);
     }
   }
 
+  /** Takes in a pack that is durable, and its segment too. */
   addPack(pack: TablePack, rows: readonly PackRow[]): void {
+    this.#named.add(this.#addRows(pack, rows));
+  }
+
+  /** The number of the pack. */
+  #addRows(pack: TablePack, rows: readonly PackRow[]): number {
     const number = this.#packNumber(pack);
     this.#gone.delete(number);
     for (const row of rows) this.#add(row.id, number, row.offset, row.length, row.kind);
+    return number;
   }
 
   #packNumber(pack: TablePack): number {
@@ -264,7 +274,8 @@ export class ChunkIndex {
   }
 
   /**
-   * What a writer may build on: frames of packs that its listing gave and nobody condemned, at places
+   * What a writer may build on: frames of packs that a segment names, so that no power cut takes them, that its
+   * listing gave and nobody condemned, at places
    * where they are not damaged, and those that it adds itself. Adds go to `added`.
    */
   reusable(
@@ -273,7 +284,9 @@ export class ChunkIndex {
     damaged: DamagedFrames,
     added: ChunkIndex = this,
   ): KnownFrames {
-    const isGood = this.#packs.map(({ name }) => there.has(hexOf(name)) && !condemned.has(hexOf(name)));
+    const isGood = this.#packs.map(
+      ({ name }, number) => this.#named.has(number) && there.has(hexOf(name)) && !condemned.has(hexOf(name)),
+    );
     return {
       has: (id) => {
         for (let row = this.firstRow(id); row >= 0; row = this.nextRow(row)) {

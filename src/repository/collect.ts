@@ -17,6 +17,7 @@ import { type KnownRoots, type Roots, readRoots } from './collect-roots.ts';
 import { waitForSessions } from './collect-wait.ts';
 import { listPacks, packsOf, readCondemned } from './condemned.ts';
 import { readDamaged, readDamageLists } from './damaged.ts';
+import { makeDurable } from './durable.ts';
 import {
   CONFIG,
   condemnedName,
@@ -86,7 +87,7 @@ class Run {
   readonly #store: ObjectStore;
   readonly #options: CollectOptions;
   readonly #index: ChunkIndex;
-  readonly #marker: Marker;
+  #marker: Marker;
   readonly #known: KnownRoots = new Map();
   readonly #summary: CollectSummary = {
     packs: 0,
@@ -166,28 +167,35 @@ class Run {
    * that can commit although its packs are gone. Of those that ended before the first mark `.open` goes.
    */
   async #makeEndsDurable(sessions: readonly string[]): Promise<void> {
-    for (const session of sessions) {
-      const name = sessionEndName(Buffer.from(session, 'hex'));
+    for (const session of sessions)
+      await makeDurable(this.#store, sessionEndName(Buffer.from(session, 'hex')));
+  }
+
+  /**
+   * Marks what is live now, on top of what was marked before. Where something vanishes on the way, another run
+   * may have collected an image that was forgotten meanwhile: then it is begun anew, from what there is by then.
+   */
+  async #mark(options: { readonly durable: boolean }): Promise<Roots> {
+    for (let attempt = 1; ; attempt++) {
+      const roots = await readRoots(this.#store, this.#known, options);
       try {
-        // That it exists is a durable answer.
-        await this.#store.putIfAbsent(name, [await this.#store.get(name, { limit: RECORD_BYTES_MAX })]);
+        // After the roots: what they name was stored before they were put.
+        await this.#index.recover();
+        await this.#markFrom(roots);
+        return roots;
       } catch (error) {
-        if (!isEverfullError(error, 'object-exists', 'object-missing')) throw error;
+        if (attempt === MARK_TRIES || !isEverfullError(error, 'object-missing')) throw error;
+        this.#marker = new Marker(this.#store, this.#index, this.#options.signal);
       }
     }
   }
 
-  /** Marks what is live now, on top of what was marked before. */
-  async #mark(options: { readonly durable: boolean }): Promise<Roots> {
-    const roots = await readRoots(this.#store, this.#known, options);
-    // After the roots: what they name was stored before they were put.
-    await this.#index.recover();
-    this.#options.progress('mark', 0, roots.images.size);
-    await this.#marker.mark([...roots.images.values(), ...roots.pinned]);
-    await this.#marker.mark(roots.orphans, { isTolerant: true });
-    this.#options.progress('mark', roots.images.size, roots.images.size);
+  async #markFrom({ images, pinned, orphans }: Roots): Promise<void> {
+    this.#options.progress('mark', 0, images.size);
+    await this.#marker.mark([...images.values(), ...pinned]);
+    await this.#marker.mark(orphans, { isTolerant: true });
+    this.#options.progress('mark', images.size, images.size);
     this.#options.signal.throwIfAborted();
-    return roots;
   }
 
   /** The packs that the first mark saw, and what is to be done with each. */
@@ -386,6 +394,9 @@ class Run {
     return this.#marker.has(row) && this.#index.find(id) === undefined;
   }
 }
+
+/** How often a mark is begun anew. */
+const MARK_TRIES = 5;
 
 /** How many objects are deleted before the next look at whether to go on. */
 const DELETED_AT_ONCE = 256;

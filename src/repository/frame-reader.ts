@@ -30,6 +30,11 @@ export class FrameReader {
     this.#open = open;
   }
 
+  /** What is read from now on may be newer than the index: what is missed is looked for again. */
+  expectNewer(): void {
+    this.#recovered = undefined;
+  }
+
   /** Takes in what others stored and deleted since. */
   refresh(): Promise<void> {
     this.#refreshing ??= this.#index.recover().finally(() => {

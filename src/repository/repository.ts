@@ -40,6 +40,7 @@ import type { ObjectStore } from '../store/mod.ts';
 import { ChunkIndex, eachAtOnce } from './chunk-index.ts';
 import { listPacks, packsOf, readCondemned } from './condemned.ts';
 import { readDamaged } from './damaged.ts';
+import { makeDurable } from './durable.ts';
 import { imageExists } from './existence.ts';
 import { FrameReader } from './frame-reader.ts';
 import { openManifestBody } from './manifest-body.ts';
@@ -178,7 +179,11 @@ export class Repository implements SessionHost {
   async endpoint(host: ByteString): Promise<Endpoint> {
     const name = endpointName(this.secrets.endpointId(host));
     for (;;) {
-      if (await exists(this.store, name)) return this.#registered(this.secrets.endpointId(host));
+      if (await exists(this.store, name)) {
+        const endpoint = await this.#registered(this.secrets.endpointId(host));
+        await makeDurable(this.store, name);
+        return endpoint;
+      }
       const { endpoint, bytes } = makeEndpoint(this.keyring.wrappingKey, this.secrets, host);
       try {
         await this.store.putIfAbsent(name, [bytes]);
@@ -311,6 +316,7 @@ export class Repository implements SessionHost {
 
   /** The newest committed image of a dataset that can be read; what cannot is given to `onDamage`. */
   async newestImage(dataset: Uint8Array, onDamage: (damage: Damage) => void): Promise<Image | undefined> {
+    this.frames.expectNewer();
     const [sequences, retention] = await Promise.all([this.#sequences(dataset), this.#retention(onDamage)]);
     let newest: Image | undefined;
     for (const sequence of sequences.reverse()) {
@@ -341,6 +347,7 @@ export class Repository implements SessionHost {
 
   /** The image of a session that ended, read and checked. Rejects with 'damaged', 'forged' or 'object-missing'. */
   async image(session: Uint8Array): Promise<Image> {
+    this.frames.expectNewer();
     const name = sessionEndName(session);
     const end = await this.#readEnd(name);
     return imageOf(name, end, await this.readManifest(end.dataset, end.sequence));
@@ -383,6 +390,7 @@ export class Repository implements SessionHost {
    *   afterwards what this call found. End records and manifests never change, but they may rot unnoticed.
    */
   async images(onDamage: (damage: Damage) => void, known: KnownImages = new Map()): Promise<Image[]> {
+    this.frames.expectNewer();
     const names = await this.#ends(onDamage);
     const there = new Set(names);
     for (const name of known.keys()) if (!there.has(name)) known.delete(name);
