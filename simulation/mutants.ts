@@ -23,7 +23,7 @@ const diskMutants: readonly Mutant[] = [
   },
   {
     name: 'deletes not durable',
-    rates: { ...POWER, powerCut: 5e-3 },
+    rates: { ...POWER, powerCut: 3e-4 },
     profile: 'forgetting',
     view: viewFor('collector', (store) =>
       viewOf(store, {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isEverfullError } from '../base/mod.ts';
 import { digest } from '../crypto/mod.ts';
 import {
   encodePackHeader,
@@ -103,7 +104,12 @@ export class PackWriter {
     const name = randomBytes(PACK_NAME_BYTES);
     await this.#store.putIfAbsent(packName(name), parts);
     const segment = encodeSegment({ name, bytes }, rows);
-    await this.#store.putIfAbsent(segmentName(name), [segment]);
+    try {
+      await this.#store.putIfAbsent(segmentName(name), [segment]);
+    } catch (error) {
+      // A collector that met the pack without it has put the same.
+      if (!isEverfullError(error, 'object-exists')) throw error;
+    }
     this.#stored({ name, bytes }, rows);
     this.bytesStored += bytes + segment.length;
   }

@@ -305,6 +305,12 @@ export class WriteSession {
     const { store } = this.#repository;
     const name = sessionEndName(this.id);
     const end = endRecord(this.id, state, ended, this.#dataset, sequence, image);
+    // A collector that took this session for dead may have removed all of it long ago: then nothing is put that
+    // would be left behind. Whether it counts is decided by the put, and by the look after it.
+    if (!(await exists(store, sessionOpenName(this.id)))) {
+      if (state === SESSION_EXPIRED) return;
+      throw expired(this.id);
+    }
     try {
       await store.putIfAbsent(name, [end]);
     } catch (error) {

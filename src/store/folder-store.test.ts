@@ -186,6 +186,20 @@ describe('FolderStore', () => {
     await assert.rejects(store.putIfAbsent('a', WHOLE), { code: 'object-exists' });
   });
 
+  test('says that an object exists that was deleted before it could be looked at', async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await openFolderStore(folder, {
+      calls: {
+        ...systemCalls,
+        async link(from, to) {
+          await systemCalls.link(from, to).finally(() => systemCalls.unlink(to));
+        },
+      },
+    });
+    await (await openFolderStore(folder)).putIfAbsent('a', WHOLE);
+    await assert.rejects(store.putIfAbsent('a', WHOLE), { code: 'object-exists' });
+  });
+
   test('fsyncs the file before it gets its name, and the folders before the put resolves', async (t) => {
     const folder = await temporaryFolder(t);
     const seen: string[] = [];

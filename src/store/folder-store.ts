@@ -237,8 +237,14 @@ export class FolderStore implements ObjectStore {
   }
 
   async #isSameFile(path: ByteString, other: ByteString): Promise<boolean> {
-    const [a, b] = await Promise.all([path, other].map((each) => this.#reads.status(each)));
-    return a?.dev === b?.dev && a?.ino === b?.ino;
+    try {
+      const [a, b] = await Promise.all([path, other].map((each) => this.#reads.status(each)));
+      return a?.dev === b?.dev && a?.ino === b?.ino;
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+      // It was there, and somebody deleted it since.
+      return false;
+    }
   }
 
   /** Removes a temporary file. That it may stay behind is no failure of the put: see `removeLeftovers`. */
