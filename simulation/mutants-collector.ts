@@ -1,6 +1,6 @@
 import { digest } from '../src/crypto/mod.ts';
 import { condemnedRecord, RUN_ID_BYTES } from '../src/format/mod.ts';
-import type { ListedObject, ObjectStore } from '../src/store/mod.ts';
+import type { ObjectStore } from '../src/store/mod.ts';
 import { type Mutant, viewFor } from './mutant.ts';
 import { HeldBack, keepingToItself, listed, type Memory, missing, remembering, viewOf } from './views.ts';
 
@@ -153,24 +153,6 @@ export const COLLECTOR_MUTANTS: readonly Mutant[] = [
     }),
   },
   {
-    name: 'pins listed before the retention log is read',
-    profile: 'reading',
-    view: viewFor('collector', (store, { dawdle }) => {
-      let early: ListedObject[] | undefined;
-      return viewOf(store, {
-        async *list(prefix) {
-          if (prefix === 'retention/' && early === undefined) {
-            early = await listed(store, 'sessions/');
-            await dawdle();
-          }
-          if (prefix !== 'sessions/' || early === undefined) return yield* store.list(prefix);
-          yield* early;
-          early = undefined;
-        },
-      });
-    }),
-  },
-  {
     name: 'a session goes before its .open does',
     rates: { suspension: 1e-2 },
     profile: 'collecting',
@@ -182,7 +164,7 @@ export const COLLECTOR_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'what was forgotten is deleted before that is durable',
-    rates: { powerCut: 2e-3, kill: 0 },
+    rates: { powerCut: 1e-3, kill: 0 },
     profile: 'churn',
     calls: (calls, { role, dawdle }) => ({
       ...calls,

@@ -161,11 +161,6 @@ class Simulation {
     if (wasFaulted && isEverfullError(error, 'io', 'disk-full')) return;
     if (this.#world.isDamaged && isEverfullError(error, 'damaged')) return;
     if (process.name.startsWith('restore') && isEverfullError(error, 'session-expired')) return;
-    // Another collection deleted what was just forgotten, while this one still looked at it. It is safe to give up.
-    if (process.name.startsWith('prune') && isEverfullError(error, 'object-missing')) {
-      this.#world.faults.count('collections given up');
-      return;
-    }
     this.#violation ??=
       error instanceof Violation
         ? error

@@ -4,8 +4,21 @@ import { MUTANTS } from './mutants.ts';
 import { killerOf, simulate } from './simulate.ts';
 
 const SEEDS = 60;
-/** Every mutant is found out within so many. */
-const MUTANT_SEEDS = 150;
+
+/** Mutants that are soon found out; `npm run simulate` has the patience for all of them. */
+const BOLD = [
+  'no fsync',
+  'no folder fsync',
+  'fsync retried',
+  'a put replaces what is there',
+  'manifest before packs',
+  'existence taken from a cache',
+  'no session wait',
+  'grace time without fencing',
+  'no second mark',
+  'old pack condemned before the new place is published',
+];
+const SEEDS_TO_KILL = 60;
 
 describe('the repository in simulated worlds', () => {
   test(`keeps its promises for the seeds 1 to ${SEEDS}`, async () => {
@@ -24,10 +37,12 @@ describe('the repository in simulated worlds', () => {
   });
 });
 
-describe('a mutant', () => {
-  for (const mutant of MUTANTS) {
-    test(`is found out: ${mutant.name}`, async () => {
-      assert.ok(await killerOf(mutant, 1, MUTANT_SEEDS), `nobody noticed in ${MUTANT_SEEDS} worlds`);
+describe('a mutant is found out', () => {
+  for (const name of BOLD) {
+    test(`that has ${name}`, async () => {
+      const mutant = MUTANTS.find((each) => each.name === name);
+      assert.ok(mutant);
+      assert.ok(await killerOf(mutant, 1, SEEDS_TO_KILL), `nobody noticed in ${SEEDS_TO_KILL} worlds`);
     });
   }
 });

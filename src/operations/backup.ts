@@ -17,6 +17,7 @@ import { type Damage, dryRunOf, type Image, WriteSession } from '../repository/m
 import { BackupCounter, type BackupItem, type BackupSummary } from './backup-summary.ts';
 import type { OperationContext } from './context.ts';
 import { checkHead, rememberHead } from './heads.ts';
+import { shortId } from './reading.ts';
 
 /** Entries that are counted before other work gets its turn. */
 const COUNTED_A_TURN = 1000;
@@ -174,11 +175,12 @@ export async function backup(context: OperationContext, options: BackupOptions):
 
 /** A session that builds on the newest image of the dataset, or on the one that the user named. */
 async function openSession(
-  { repository, clock }: OperationContext,
+  context: OperationContext,
   { parent, compression, dryRun }: BackupOptions,
   dataset: Uint8Array,
   onDamage: (damage: Damage) => void,
 ): Promise<{ session: WriteSession; base: Image | undefined; newest: Image | undefined }> {
+  const { repository, clock } = context;
   const host = dryRun ? dryRunOf(repository) : repository;
   for (let attempt = 1; ; attempt++) {
     const newest = await repository.newestImage(dataset, onDamage);
@@ -186,6 +188,14 @@ async function openSession(
     try {
       return { session: await WriteSession.open(host, dataset, { compression, clock, base }), base, newest };
     } catch (error) {
+      if (base !== undefined && parent === undefined && isEverfullError(error, 'damaged')) {
+        context.problem({ item: shortId(base.id), during: 'read', error });
+        return {
+          session: await WriteSession.open(host, dataset, { compression, clock }),
+          base: undefined,
+          newest,
+        };
+      }
       // The newest one was forgotten at this very moment: another is the newest now.
       const mayRepeat = parent === undefined && attempt < OPEN_TRIES;
       if (!mayRepeat || !isEverfullError(error, 'image-missing')) throw error;

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
-import { bytesFromHex, EverfullError, hexOf, isEverfullError } from '../base/mod.ts';
+import { bytesFromHex, EverfullError, equalBytes, hexOf, isEverfullError } from '../base/mod.ts';
 import { decodeFrame } from '../format/mod.ts';
-import { packName, type Repository, segmentName } from '../repository/mod.ts';
+import { packName, type Repository, readDamaged, segmentName } from '../repository/mod.ts';
 import {
   blame,
   checkChains,
@@ -79,6 +79,18 @@ export async function check(context: OperationContext, options: CheckOptions = {
           progress: (bytesDone, bytesTotal, errors) =>
             context.progress({ filesDone: 0, bytesDone, bytesTotal, errors }),
         });
+  for (const { id, pack } of (await readDamaged(repository.store, () => {})).places()) {
+    const place = repository.index.places(id).find((candidate) => equalBytes(candidate.pack, pack));
+    if (place === undefined || losses.objectOf(id, pack) !== undefined) continue;
+    losses.loseFrame(
+      id,
+      hexOf(pack),
+      new EverfullError(
+        'damaged',
+        `Could not accept frame ${hexOf(id).slice(0, 16)}: verify found it damaged`,
+      ),
+    );
+  }
   await forgiveCopies(repository, losses, findings, checkpoint);
   const trees = new TreeCheck(repository, losses, checkpoint);
   for (const [i, image] of images.entries()) {

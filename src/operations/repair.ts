@@ -2,8 +2,10 @@ import {
   type IndexRepair,
   type PackRepair,
   type Repository,
+  type RetentionRepair,
   repairIndex as repairIndexOf,
   repairPacks as repairPacksOf,
+  repairRetention as repairRetentionOf,
 } from '../repository/mod.ts';
 import type { StoreContext } from './context.ts';
 import { throwIfInterrupted } from './reading.ts';
@@ -13,6 +15,14 @@ export type { Fault, IndexRepair, PackRepair } from '../repository/mod.ts';
 export interface RepairOptions {
   /** Says what would be done, and changes nothing. */
   readonly dryRun: boolean;
+}
+
+/** Makes the retention log readable again. */
+export function repairRetention(
+  { store, clock }: StoreContext,
+  { dryRun }: RepairOptions,
+): Promise<RetentionRepair> {
+  return repairRetentionOf(store, clock, { dryRun });
 }
 
 /** Makes the index say what the packs say. */

@@ -70,9 +70,11 @@ async function tryRoots(
   const retention = await readRetention(store, options);
   const sessions = new Map<string, Set<string>>();
   for await (const { name } of store.list(SESSION_PREFIX)) {
-    const dot = name.lastIndexOf('.');
-    const session = name.slice(SESSION_PREFIX.length, dot);
-    sessions.set(session, (sessions.get(session) ?? new Set()).add(name.slice(dot + 1)));
+    const [, session, object] =
+      /^([0-9a-f]{32})\.(open|read|beat|end)$/.exec(name.slice(SESSION_PREFIX.length)) ?? [];
+    // Whatever else lies there is none of ours.
+    if (session === undefined || object === undefined) continue;
+    sessions.set(session, (sessions.get(session) ?? new Set()).add(object));
   }
   const images = new Map<string, Uint8Array>();
   const orphans: Uint8Array[] = [];

@@ -128,9 +128,18 @@ class Run {
     return this.#summary;
   }
 
-  async #collect(choice: Choice, condemned: readonly PackUse[], wereDead: readonly string[]): Promise<void> {
+  async #collect(choice: Choice, chosen: readonly PackUse[], wereDead: readonly string[]): Promise<void> {
     const store = this.#store;
-    await this.#copy(choice);
+    let condemned = chosen;
+    try {
+      await this.#copy(choice);
+    } catch (error) {
+      // What is waste altogether can go without a copy, and makes room for the next run.
+      condemned = chosen.filter(({ live }) => live.length === 0);
+      if (!isEverfullError(error, 'disk-full') || condemned.length === 0) throw error;
+      this.#summary.packsCopied = 0;
+      this.#summary.bytesCopied = 0;
+    }
     const run = randomBytes(RUN_ID_BYTES);
     const list = condemnedName(run);
     // Also where nothing is condemned: records go by the same rules.

@@ -40,7 +40,13 @@ export { type Fault, type IndexRepair, repairIndex } from './repair-index.ts';
 export { type PackRepair, repairPacks } from './repair-packs.ts';
 export { type Damage, dryRunOf, type Image, type KnownImages, Repository } from './repository.ts';
 export type { Hold, RetentionState } from './retention.ts';
-export { decideRetention, type ReadRetentionOptions, readRetention } from './retention-log.ts';
+export {
+  decideRetention,
+  type ReadRetentionOptions,
+  type RetentionRepair,
+  readRetention,
+  repairRetention,
+} from './retention-log.ts';
 export { type RotatedSlot, type Rotation, rotateKeys } from './rotation.ts';
 export { type ImageToCommit, type PlainNode, type SessionOptions, WriteSession } from './session.ts';
 export type { Manifest, SessionHost } from './session-host.ts';

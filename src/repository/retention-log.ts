@@ -4,6 +4,7 @@ import { type Decision, RECORD_BYTES_MAX, type RetentionRecord, retentionRecord 
 import type { ObjectStore } from '../store/mod.ts';
 import { eachAtOnce } from './chunk-index.ts';
 import { RETENTION_PREFIX, retentionName, SESSION_PREFIX } from './names.ts';
+import { isLoss } from './pack-reading.ts';
 import { Retention, type RetentionState } from './retention.ts';
 
 /*
@@ -172,4 +173,49 @@ async function tidy(store: ObjectStore, clock: Clock, state: Retention): Promise
   } catch (error) {
     if (!isEverfullError(error)) throw error;
   }
+}
+
+/** What a repair of the log found. */
+export interface RetentionRepair {
+  /** Records that cannot be read, or are missing, by name: what they said is lost. */
+  readonly lost: readonly string[];
+}
+
+/**
+ * Makes the log readable again where records of it are damaged or missing: a snapshot restates what the rest
+ * say. Images that only a lost record forgot are there again; a hold or a lock that only it knew is gone.
+ */
+export async function repairRetention(
+  store: ObjectStore,
+  clock: Clock,
+  { dryRun }: { readonly dryRun: boolean },
+): Promise<RetentionRepair> {
+  const numbers = await listNumbers(store);
+  const records: RetentionRecord[] = [];
+  const lost: string[] = [];
+  const there = new Set(numbers);
+  for (let number = numbers[0] ?? -1; number >= 0; number--) {
+    const record = there.has(number) ? await readRecord(store, number).catch(unlessLoss) : undefined;
+    if (record === undefined) lost.push(retentionName(number));
+    else records.push(record);
+    // What is below a snapshot is part of it.
+    if (record?.isSnapshot === 1) break;
+  }
+  if (lost.length === 0 || dryRun) return { lost };
+  const state = new Retention(records.reverse());
+  const number = numbers[0]! + 1;
+  const snapshot = { number, decided: clock.now(), isSnapshot: 1, decisions: state.restated(() => true) };
+  if (!(await putRecord(store, snapshot)))
+    throw new EverfullError(
+      'object-exists',
+      'Could not repair the retention log: somebody decided meanwhile',
+      {
+        advice: 'Run the repair again.',
+      },
+    );
+  return { lost };
+}
+
+function unlessLoss(error: unknown): undefined {
+  if (!isLoss(error)) throw error;
 }

@@ -6,11 +6,13 @@ import { condemnedRecord, encodeSegmentRows, encodeTable, SEGMENT_ROW_BYTES } fr
 import type { GetOptions } from '../store/mod.ts';
 import { readPackTable } from './chunk-index.ts';
 import { readDamaged } from './damaged.ts';
-import { condemnedName, packName, segmentName } from './names.ts';
+import { condemnedName, DATA_KEY_PREFIX, PACK_PREFIX, packName, segmentName } from './names.ts';
 import type { Repository } from './repository.ts';
 import { addChunk, commitEmpty, makeRepository, openSession } from './testing/hand-made.ts';
 import type { WatchedStore } from './testing/watched-store.ts';
 import { type FoundDamage, type VerifiedPacks, type VerifyOptions, verifyPacks } from './verify.ts';
+
+const isKey = (name: string) => name.startsWith(DATA_KEY_PREFIX);
 
 class Times implements VerifiedPacks {
   readonly times = new Map<string, number>();
@@ -106,11 +108,26 @@ describe('verifyPacks()', () => {
         reset();
         store.objects.set(name, other);
         const { found } = await run();
+        // Without its data key a frame is lost, too.
+        const isOther = ({ object }: FoundDamage) => !(isKey(name) && object.startsWith(PACK_PREFIX));
         assert.deepEqual(
-          [...new Set(found.map(({ object }) => object))],
+          [...new Set(found.filter(isOther).map(({ object }) => object))],
           [name],
           `${name} of ${other.length}`,
         );
+      }
+    }
+  });
+
+  it('takes frames for damaged whose data key is missing or damaged, in whatever pack', async () => {
+    for (const damage of [(name: string) => store.objects.delete(name), (name: string) => flip(name, 60)]) {
+      for (const name of [...whole.keys()].filter(isKey)) {
+        reset();
+        damage(name);
+        const { found } = await run();
+        const packs = found.filter(({ object }) => object.startsWith(PACK_PREFIX));
+        assert.ok(packs.length > 0);
+        assert.equal((await recorded()).length, packs.flatMap(({ frames }) => frames).length);
       }
     }
   });

@@ -1,15 +1,15 @@
 import { randomInt } from 'node:crypto';
 import { type Clock, EverfullError, hexOf, isEverfullError } from '../base/mod.ts';
 import { digest } from '../crypto/mod.ts';
-import { configRecord, RECORD_BYTES_MAX, type TablePack } from '../format/mod.ts';
+import { configRecord, decodeFrame, RECORD_BYTES_MAX, Sealing, type TablePack } from '../format/mod.ts';
 import type { ObjectStore } from '../store/mod.ts';
 import { eachAtOnce } from './chunk-index.ts';
 import { listPacks, packsOf, readCondemned } from './condemned.ts';
 import { type PlacedFrame, readDamaged, recordDamaged } from './damaged.ts';
-import { CONFIG, packName } from './names.ts';
+import { CONFIG, dataKeyName, packName } from './names.ts';
 import { CHECKED_PREFIXES, checkObject } from './object-check.ts';
 import { exists } from './opening.ts';
-import { PACK_BYTES_MAX, PackReading } from './pack-reading.ts';
+import { isLoss, PACK_BYTES_MAX, PackReading } from './pack-reading.ts';
 import { rowsOf, type Segment, segmentsOf } from './segments.ts';
 
 /** Packs on their way at once: one is hashed while the others are read. Each takes its bytes in memory. */
@@ -105,6 +105,8 @@ class Verification {
   /** Packs whose frames only index segments may still name, by name in hexadecimal digits: those without a table. */
   readonly #unreadable = new Map<string, EverfullError>();
   #secretsId: Uint8Array | undefined;
+  /** In hexadecimal digits, data keys that are sound, as far as they were looked at: without its key a frame is lost. */
+  readonly #keys = new Map<string, Promise<boolean>>();
 
   constructor(store: ObjectStore, options: VerifyOptions) {
     this.#store = store;
@@ -228,14 +230,40 @@ class Verification {
     let first = error;
     for (const row of rows) {
       const frame = await reading.frame(row);
-      if (!(frame instanceof EverfullError)) continue;
-      first ??= frame;
+      if (!(frame instanceof EverfullError)) {
+        const { header } = decodeFrame(frame);
+        if (header.sealing === Sealing.clear || (await this.#hasKey(header.dataKeyId))) continue;
+        first ??= new EverfullError(
+          'damaged',
+          `Could not accept frames of ${object}: their data key ${hexOf(header.dataKeyId)} is missing or damaged`,
+        );
+      } else first ??= frame;
       lost.push(row.id);
     }
     // With another head nobody should build on any of its frames, however sound they are.
     if (first !== undefined)
       this.#damage(object, first, name, error === undefined ? lost : rows.map(({ id }) => id));
     else this.#options.verified?.note(hexOf(name), this.#options.clock.now());
+  }
+
+  #hasKey(id: Uint8Array): Promise<boolean> {
+    const hex = hexOf(id);
+    let known = this.#keys.get(hex);
+    if (known === undefined) {
+      known = this.#isSound(dataKeyName(id));
+      this.#keys.set(hex, known);
+    }
+    return known;
+  }
+
+  async #isSound(name: string): Promise<boolean> {
+    try {
+      checkObject(name, await this.#store.get(name, { limit: RECORD_BYTES_MAX }));
+      return true;
+    } catch (error) {
+      if (!isLoss(error)) throw error;
+      return false;
+    }
   }
 
   /** Checks index segments, and looks up in them which frames were in packs whose tables are lost, or which are gone. */

@@ -14,6 +14,7 @@ interface LockFlags extends ImageFlags {
   readonly until?: number;
   readonly for?: KeepDuration;
   readonly note?: string;
+  readonly yes?: boolean;
 }
 
 const HELP = `
@@ -25,6 +26,10 @@ Examples:
   $ everfull lock --for 30d
   $ everfull lock --dataset latest --until 2027-01-01`;
 
+const DAY_MS = 24 * 60 * 60 * 1000;
+/** Longer is likely a mistake, and one for good. */
+const LONG_MS = 366 * DAY_MS;
+
 export function define(command: Command, begin: Begin): void {
   withImageFilter(command)
     .option('--dataset <image>', 'lock only the dataset of this image')
@@ -32,7 +37,8 @@ export function define(command: Command, begin: Begin): void {
     .addOption(
       new Option('--for <duration>', 'for how long: 30d, 1y6m').argParser(durationOf).conflicts('until'),
     )
-    .option('--note <text>', 'why')
+    .option('--note <text>', 'why; whoever has the repository can read it')
+    .option('--yes', 'lock for more than a year')
     .addHelpText('after', HELP)
     .action(async (flags: LockFlags) => {
       const run = begin(command);
@@ -41,6 +47,18 @@ export function define(command: Command, begin: Begin): void {
         throw new EverfullError('usage', 'Could not lock: neither --until nor --for says how long', {
           advice: 'See the locks with: everfull hold',
         });
+      if (flags.dataset === undefined && (flags.host ?? flags.path ?? flags.tag) !== undefined)
+        throw new EverfullError(
+          'usage',
+          'Could not lock: --host, --path and --tag narrow --dataset, and without it the whole repository would be locked',
+          { advice: 'Name an image of the dataset: --dataset latest --host NAME' },
+        );
+      if (until - run.clock.now() > LONG_MS && flags.yes !== true)
+        throw new EverfullError(
+          'usage',
+          `Could not lock until ${formatTime(until)}: that is ${Math.round((until - run.clock.now()) / DAY_MS)} days, and nobody could take it back`,
+          { advice: 'In durations m means months. If it is what you want, add --yes.' },
+        );
       // Loaded while a password is worked on.
       const [{ context }, { lockDataset }] = await Promise.all([run.open(), loadLock()]);
       const image = await lockDataset(context, {

@@ -30,6 +30,8 @@ can and heals every image; then repair what is left:
   index    index segments are made to say what the packs say. Needs no key
   packs    what is sound in damaged packs is copied to new ones; prune deletes the old ones. Needs no key,
            but for packs whose own table is lost
+  retention  damaged records of what was forgotten, held and locked are given up, and the rest restated.
+           Needs no key
   images   for each image that lost something a new one is made of what is left, with the same time and paths
            and the tag "repaired"; the old one is forgotten, unless it is held or locked
 
@@ -53,6 +55,11 @@ export function define(command: Command, begin: Begin): void {
     .option(...yes)
     .action(async (flags: RepairFlags, packs: Command) => repairPacks(begin(packs), flags));
   command
+    .command('retention')
+    .description('give up damaged records of what was forgotten, held and locked')
+    .option(...yes)
+    .action(async (flags: RepairFlags, retention: Command) => repairRetention(begin(retention), flags));
+  command
     .command('images')
     .description('make new images of what is left of damaged ones')
     .argument('[image...]', 'only these images')
@@ -61,6 +68,21 @@ export function define(command: Command, begin: Begin): void {
     .action(async (specs: string[], flags: ImagesFlags, images: Command) =>
       repairImages(begin(images), specs, flags),
     );
+}
+
+async function repairRetention(run: Run, { yes = false }: RepairFlags): Promise<void> {
+  const [{ context }, { repairRetention }] = await Promise.all([run.openStore(), loadRepair()]);
+  const { lost } = await repairRetention(context, { dryRun: !yes });
+  if (run.settings.json) {
+    run.output.json({ message_type: 'summary', dry_run: !yes, records_lost: lost });
+    return;
+  }
+  for (const name of lost)
+    run.output.line(
+      `${name} cannot be read: what it forgot is there again, what it held or locked is not any more`,
+    );
+  if (lost.length === 0) run.output.line('nothing to repair: every decision on retention can be read');
+  else printHint(run.output, !yes);
 }
 
 async function repairIndex(run: Run, { yes = false }: RepairFlags): Promise<void> {
