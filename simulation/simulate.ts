@@ -1,14 +1,16 @@
 import { isEverfullError } from '../src/base/mod.ts';
-import { backUpAll, GaveUp, verify } from './actors.ts';
+import { type Actor, backUp, backUpAll, forget, GaveUp, hold, prune, restore, verify } from './actors.ts';
 import { audit, checkNothingLeft, pruneAll } from './audit.ts';
 import { flipBit } from './damage.ts';
 import { Dice, withRandomBytesOf } from './dice.ts';
 import { NO_FAULTS, rollRates } from './faults.ts';
 import type { Mutant } from './mutant.ts';
 import { Violation } from './oracle.ts';
-import { ACTORS, PROFILES, type ProfileName } from './profiles.ts';
+import { type ActorName, PROFILES, type ProfileName } from './profiles.ts';
 import type { SimulatedProcess } from './scheduler.ts';
 import { World } from './world.ts';
+
+const ACTORS: Readonly<Record<ActorName, Actor>> = { backup: backUp, restore, forget, hold, prune, verify };
 
 const STEPS_MAX = 60_000;
 /** Of the ends of programs after which everything is looked at. */
@@ -48,7 +50,7 @@ class Simulation {
   readonly #mutant: Mutant | undefined;
   readonly #world: World;
   /** Programs still to be started, and how many may run at once. */
-  readonly #toStart: (keyof typeof ACTORS)[] = [];
+  readonly #toStart: ActorName[] = [];
   readonly #atOnce: number;
   #violation: Error | undefined;
   #wantsAudit = false;
@@ -99,10 +101,7 @@ class Simulation {
 
   #rollActors(): void {
     const rolled = this.#dice.pick(Object.keys(PROFILES) as ProfileName[]);
-    const often = Object.entries(PROFILES[this.#mutant?.profile ?? rolled]) as [
-      keyof typeof ACTORS,
-      number,
-    ][];
+    const often = Object.entries(PROFILES[this.#mutant?.profile ?? rolled]) as [ActorName, number][];
     const hat = often.flatMap(([name, times]) => Array.from({ length: times }, () => name));
     const count = this.#dice.between(6, 24);
     // Without an image there is little to do wrong.

@@ -13,6 +13,7 @@ import { millionRow } from './million.ts';
 import { pruneRow } from './prune.ts';
 import { randomReadRow } from './random-read.ts';
 import { restoreRow } from './restore.ts';
+import { s3Row } from './s3.ts';
 import { startRow } from './start.ts';
 import { unchangedRow } from './unchanged.ts';
 import { verifyRow } from './verify.ts';
@@ -34,5 +35,6 @@ export const ROWS: readonly Row[] = [
   forgetRow,
   pruneRow,
   churnRow,
+  s3Row,
   startRow,
 ];

@@ -14,6 +14,7 @@ import type { ObjectStore } from '../store/mod.ts';
 import { eachAtOnce } from './chunk-index.ts';
 import type { Awaited } from './collect-wait.ts';
 import { manifestName, SESSION_PREFIX, sessionEndName, sessionOpenName, sessionReadName } from './names.ts';
+import { isLoss } from './pack-reading.ts';
 import { readRetention } from './retention-log.ts';
 
 /** What is live at one time: each root is that of an index. */
@@ -55,7 +56,7 @@ export async function readRoots(
       return await tryRoots(store, known, options);
     } catch (error) {
       // An image that built on a vanished one, and was committed after the listing, would be missed with it.
-      if (attempt === TRIES || !isEverfullError(error, 'object-missing')) throw error;
+      if (attempt === TRIES || !isEverfullError(error, 'object-missing')) throw unknown(error);
     }
   }
 }
@@ -127,6 +128,16 @@ async function tryRoots(
     keepers,
     dead: dead.filter((session) => !beingRead.has(session)),
   };
+}
+
+/** Without a record nobody knows what is in use. */
+function unknown(error: unknown): unknown {
+  if (!isLoss(error)) return error;
+  return new EverfullError(error.code, `Could not tell what is in use: ${error.message}`, {
+    cause: error,
+    advice:
+      'See what is damaged with: everfull verify. Of images that cannot be read any more: everfull repair images; of decisions on retention: everfull repair retention',
+  });
 }
 
 /** The root of the image of a session that ended; undefined where it made none. */

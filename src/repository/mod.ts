@@ -1,6 +1,7 @@
 export { type FramePlace, readPackTable } from './chunk-index.ts';
 export { type CollectOptions, type CollectStage, type CollectSummary, collect } from './collect.ts';
 export { type DamagedFrames, type PlacedFrame, readDamaged } from './damaged.ts';
+export { dryRunOf } from './dry-run.ts';
 export { openManifestBody } from './manifest-body.ts';
 export {
   CONDEMNED_PREFIX,
@@ -38,7 +39,13 @@ export { isLoss } from './pack-reading.ts';
 export { ReadSession } from './read-session.ts';
 export { type Fault, type IndexRepair, repairIndex } from './repair-index.ts';
 export { type PackRepair, repairPacks } from './repair-packs.ts';
-export { type Damage, dryRunOf, type Image, type KnownImages, Repository } from './repository.ts';
+export {
+  type Damage,
+  type Image,
+  type KnownImages,
+  Repository,
+  type UnreadableImage,
+} from './repository.ts';
 export type { Hold, RetentionState } from './retention.ts';
 export {
   decideRetention,

@@ -22,6 +22,7 @@ import {
   verify,
 } from '../crypto/mod.ts';
 import {
+  ALL_DATASETS,
   type Config,
   decodeFrame,
   decodeManifestBody,
@@ -82,6 +83,12 @@ export interface Image extends Manifest {
 export interface Damage {
   readonly object: string;
   readonly error: EverfullError;
+}
+
+/** An image of which nobody can tell what it holds. */
+export interface UnreadableImage extends Damage {
+  readonly session: Uint8Array;
+  readonly dataset: Uint8Array;
 }
 
 /** By the name of its end record, the image of each session that has ended; undefined for a session without one. */
@@ -383,6 +390,30 @@ export class Repository implements SessionHost {
     );
   }
 
+  /** The images that exist and of which nobody can tell what they hold: their end or their manifest is damaged or gone. */
+  async unreadableImages(): Promise<UnreadableImage[]> {
+    const unreadable: UnreadableImage[] = [];
+    await eachAtOnce(await this.#ends(() => {}), async (name) => {
+      const session = sessionOf(name);
+      let object = name;
+      // Of a damaged end nobody knows the dataset: then the locks of the repository count.
+      let dataset: Uint8Array = ALL_DATASETS;
+      try {
+        const end = await this.#readEnd(name);
+        if (end.state !== SESSION_COMMITTED) return;
+        dataset = end.dataset;
+        object = manifestName(end.dataset, end.sequence);
+        decodeManifestHeader(
+          manifestRecord.decode(await this.store.get(object, { limit: RECORD_BYTES_MAX }), digest).header,
+        );
+      } catch (error) {
+        if (!isLoss(error)) throw error;
+        unreadable.push({ session, dataset, object, error });
+      }
+    });
+    return unreadable;
+  }
+
   /**
    * Every committed image, oldest first. Those that cannot be read are given to `onDamage`.
    *
@@ -450,29 +481,4 @@ function imageOf(endName: string, end: SessionEnd, manifest: Manifest): Image {
     );
   }
   return { ...manifest, committed: end.ended };
-}
-
-/** A host for sessions in which nothing is written: what they put goes nowhere. */
-export function dryRunOf(repository: Repository): SessionHost {
-  const { store, keyring, secrets } = repository;
-  const nowhere: ObjectStore = {
-    location: store.location,
-    putIfAbsent: async () => {},
-    replace: async () => {},
-    delete: async () => {},
-    close: async () => {},
-    get: (name, options) => store.get(name, options),
-    size: (name) => store.size(name),
-    deleteDurably: async () => {},
-    list: (prefix) => store.list(prefix),
-  };
-  // What would have been stored must not be taken for stored by those who use the repository after this.
-  const added = new ChunkIndex(nowhere);
-  return {
-    store: nowhere,
-    keyring,
-    secrets,
-    reusable: () => repository.reusable(added),
-    chainEnd: (dataset) => repository.chainEnd(dataset),
-  };
 }

@@ -10,8 +10,9 @@ import {
   SESSION_EXPIRED,
   sessionEndRecord,
 } from '../format/mod.ts';
+import { dryRunOf } from './dry-run.ts';
 import { dataKeyName, manifestName, sessionEndName, sessionOpenName } from './names.ts';
-import { dryRunOf, Repository } from './repository.ts';
+import { Repository } from './repository.ts';
 import { WriteSession } from './session.ts';
 import {
   addChunk,

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import { displayText, hexOf } from '../../base/mod.ts';
 import {
+  type GivenUp,
   type ImageRepair,
   type IndexRepair,
   type LostPart,
+  loadGiveUp,
   loadRepair,
   loadRepairImages,
   type PackRepair,
@@ -33,7 +35,9 @@ can and heals every image; then repair what is left:
   retention  damaged records of what was forgotten, held and locked are given up, and the rest restated.
            Needs no key
   images   for each image that lost something a new one is made of what is left, with the same time and paths
-           and the tag "repaired"; the old one is forgotten, unless it is held or locked
+           and the tag "repaired"; the old one is forgotten, unless it is held or locked. An image whose
+           manifest or end record is lost is given up: without that nothing can be restored of it, and
+           nothing be pruned
 
 Examples:
   $ everfull repair index
@@ -173,7 +177,13 @@ const LOST_NAMED_MAX = 20;
 
 async function repairImages(run: Run, specs: string[], flags: ImagesFlags): Promise<void> {
   const { yes = false, keepPartial = false } = flags;
-  const [{ context }, { repairImages }] = await Promise.all([run.open(), loadRepairImages()]);
+  const [{ context }, { repairImages }, { giveUpImages }] = await Promise.all([
+    run.open(),
+    loadRepairImages(),
+    loadGiveUp(),
+  ]);
+  // First: what cannot be read is then not named again as an error.
+  const given = specs.length === 0 ? await giveUpImages(context, { dryRun: !yes }) : [];
   const repairs = await repairImages(context, {
     specs: specs.map(argumentBytes),
     keepPartial,
@@ -182,13 +192,13 @@ async function repairImages(run: Run, specs: string[], flags: ImagesFlags): Prom
     program: `everfull ${run.version}`,
   });
   run.reporter.clear();
-  if (run.settings.json) run.output.json(imagesJson(repairs, !yes));
-  else printImages(run, repairs, !yes);
+  if (run.settings.json) run.output.json(imagesJson(repairs, given, !yes));
+  else printImages(run, repairs, given, !yes);
   // Images that could not be read were named.
   if (run.reporter.errors > 0) run.exitCode = 1;
 }
 
-function imagesJson(repairs: readonly ImageRepair[], dryRun: boolean): object {
+function imagesJson(repairs: readonly ImageRepair[], given: readonly GivenUp[], dryRun: boolean): object {
   return {
     message_type: 'summary',
     dry_run: dryRun,
@@ -198,6 +208,11 @@ function imagesJson(repairs: readonly ImageRepair[], dryRun: boolean): object {
       forgotten: isForgotten,
       anything_left: isAnyLeft,
       lost: lost.map(lostJson),
+    })),
+    given_up: given.map(({ object, error, isForgotten }) => ({
+      object,
+      message: error.message,
+      forgotten: isForgotten,
     })),
   };
 }
@@ -212,7 +227,20 @@ function lostJson({ kind, path, to, entries, bytesLost, size, keptAs }: LostPart
   };
 }
 
-function printImages({ output }: Run, repairs: readonly ImageRepair[], dryRun: boolean): void {
+function printImages(
+  { output }: Run,
+  repairs: readonly ImageRepair[],
+  given: readonly GivenUp[],
+  dryRun: boolean,
+): void {
+  for (const { object, error, isForgotten } of given) {
+    const outcome = dryRun
+      ? 'would be given up: nobody can tell what it holds'
+      : isForgotten
+        ? 'is given up'
+        : 'stays: it is held or locked';
+    output.line(`the image of ${object} ${outcome} (${escapeText(error.message)})`);
+  }
   for (const { image, lost, isAnyLeft, repairedAs, isForgotten } of repairs) {
     const outcome = !isAnyLeft
       ? 'nothing is left of it'
@@ -222,7 +250,8 @@ function printImages({ output }: Run, repairs: readonly ImageRepair[], dryRun: b
     output.line(`image ${shortId(image.id)}: ${outcome}`);
     for (const part of lost) output.byteLine(`  ${lineOf(output, part)}`);
   }
-  if (repairs.length === 0) output.line('nothing to repair: no image lost anything that is known');
+  if (repairs.length + given.length === 0)
+    output.line('nothing to repair: no image lost anything that is known');
   else printHint(output, dryRun);
 }
 
