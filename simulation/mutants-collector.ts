@@ -118,11 +118,15 @@ export const COLLECTOR_MUTANTS: readonly Mutant[] = [
   {
     name: "collectors ignore each other's lists",
     profile: 'collecting',
-    view: viewFor('collector', (store) => {
+    view: viewFor('collector', (store, { dawdle }) => {
       const own = new Set<string>();
       return viewOf(
         knowingOwnList(store, (name) => own.add(name)),
         {
+          async deleteDurably(names) {
+            if (own.size > 0) await dawdle();
+            await store.deleteDurably(names);
+          },
           async *list(prefix) {
             for await (const object of store.list(prefix))
               if (!isList(object.name) || own.has(object.name)) yield object;

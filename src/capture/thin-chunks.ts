@@ -7,7 +7,7 @@ const LOOK_AFTER = 10;
 /** A chunk of which no more than this part is used is thin. */
 const THIN = 0.5;
 /** What shorter ones keep is not worth the reading. */
-const LENGTH_MIN = 64 * 1024;
+const LENGTH_MIN = 256 * 1024;
 
 /**
  * The chunks, as byte strings, of which the files of a track log use less than half. The rest of them is

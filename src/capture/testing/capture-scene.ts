@@ -154,6 +154,7 @@ export class CaptureScene {
   /** Captures and commits, as the operation does. */
   async backUp(options: BackUpOptions = {}): Promise<BackUpResult> {
     const { repository, dataset } = this;
+    const endpoint = await repository.endpoint('host');
     const session = await this.openSession('base' in options ? options.base : this.last);
     const captured = await this.capture(session, options).catch(async (error: unknown) => {
       await session.abort({ keep: true }).catch(() => {});
@@ -161,7 +162,7 @@ export class CaptureScene {
     });
     const committed = await session
       .commit({
-        endpoint: await repository.endpoint('host'),
+        endpoint,
         kind: IMAGE_KIND_FILES,
         root: captured.tree.root,
         body: { ...EMPTY_BODY, paths: [this.source] },
