@@ -48,7 +48,7 @@ test('two first backups at once both succeed', async (context) => {
 test('only a backup makes the embedded repository', async (context) => {
   const line = lineWithTree(context);
   for (const words of [['images'], ['check'], ['stats'], ['key', 'list'], ['backup', '--dry-run', 'tree']]) {
-    assert.match(await line.fails(10, words), /there is none\n {2}Check the path/);
+    assert.match(await line.fails(10, words), /there is none\n {2}Check the place/);
   }
   assert.equal(existsSync(line.path('home/.local/share/everfull')), false);
 });
