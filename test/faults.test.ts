@@ -196,7 +196,7 @@ describe('the command line', () => {
     assert.match(wrong, /no key slot .*opens/);
     assert.match(wrong, ADVICE);
     const none = await line.fails(10, ['-r', line.path('nowhere'), '--key-file', line.path('key'), 'images']);
-    assert.match(none, /there is none\n {2}Check the path/);
+    assert.match(none, /there is none\n {2}Check the place/);
     writeFileSync(line.path('a file'), '');
     const file = await line.fails(1, ['-r', line.path('a file'), '--key-file', line.path('key'), 'images']);
     assert.match(file, /a file/);

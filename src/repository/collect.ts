@@ -201,8 +201,10 @@ class Run {
 
   async #markFrom({ images, pinned, orphans }: Roots): Promise<void> {
     this.#options.progress('mark', 0, images.size);
-    await this.#marker.mark([...images.values(), ...pinned]);
-    await this.#marker.mark(orphans, { isTolerant: true });
+    await this.#marker.mark(images.values());
+    // A base that was collected before its writer came to look for it fails that writer, not this run. One whose
+    // writer has looked is whole; what it makes of it is an image by the second mark.
+    await this.#marker.mark([...pinned, ...orphans], { isTolerant: true });
     this.#options.progress('mark', images.size, images.size);
     this.#options.signal.throwIfAborted();
   }
